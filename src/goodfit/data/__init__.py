@@ -1,0 +1,1 @@
+"""Read tables and images, encode them, split them, seal the test set (numpy; pandas only to read)."""

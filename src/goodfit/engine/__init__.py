@@ -1,0 +1,1 @@
+"""Train populations: members, legs, lanes and chunks."""

@@ -1,0 +1,1 @@
+"""Combine what was trained: averages, greedy selection, disagreement."""

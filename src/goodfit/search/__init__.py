@@ -1,0 +1,1 @@
+"""Draw, halve, zoom: the search for good recipes."""

@@ -1,0 +1,1 @@
+"""Scores, intervals, paired tests, ranks with NaN last (numpy, scipy)."""

@@ -1,0 +1,1 @@
+"""Atomic files, append-only journals, hashed arrays."""

@@ -1,0 +1,1 @@
+"""The techniques of training, each written for one member."""
