@@ -1,0 +1,1 @@
+"""goodfit trains neural networks well."""
