@@ -1,0 +1,92 @@
+"""How a cohort runs on this machine: how many members a call, how many calls at once, how much memory."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from itertools import pairwise
+
+import jax
+import numpy as np
+
+from goodfit.errors import InputError, must_be
+from goodfit.network import Network
+from goodfit.recipe import Recipe
+
+NARROW = 64  # up to this width eight members a call hide each other's overheads; above it one is faster
+
+
+@dataclass(frozen=True)
+class Plan:
+    """``chunk`` members in one call of the compiled program, ``lanes`` calls at once.
+
+    The chunk decides a member's bits together with recipe, seed and data; it never depends on how many
+    members there are. The lanes decide nothing but time.
+    """
+
+    chunk: int
+    lanes: int
+
+
+def available_cores() -> int:
+    """Return how many CPU cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return max(1, len(os.sched_getaffinity(0)))
+    return os.cpu_count() or 1
+
+
+def plan_for(recipe: Recipe, *, chunk: int | None = None, lanes: int | None = None) -> Plan:
+    """Return the plan for members of this recipe's structure; ``chunk`` and ``lanes`` override the rule.
+
+    Raises:
+        InputError: an override is not a whole number >= 1.
+    """
+    for name, value in (("chunk", chunk), ("lanes", lanes)):
+        if value is not None and (not isinstance(value, int) or value < 1):
+            raise must_be(name, "a whole number >= 1", value)
+    on_gpu = jax.default_backend() == "gpu"
+    rule = 16 if on_gpu else 8 if max(recipe.hidden, default=1) <= NARROW else 1
+    return Plan(chunk or rule, 1 if on_gpu else lanes or available_cores())
+
+
+def bucket(rows: int, least: int = 64) -> int:
+    """Return the padded size for ``rows``: the next 2^k or 1.5·2^k, so that nearby sizes share a program."""
+    size = least
+    while size < rows:
+        size = size * 3 // 2 if size & (size - 1) == 0 else size * 4 // 3
+    return size
+
+
+def member_bytes(network: Network, recipe: Recipe) -> int:
+    """Return the bytes that one member holds: parameters, the best ones, and the optimiser's state."""
+    widths = (network.inputs, *recipe.hidden, network.outputs)
+    parameters = sum((a + 1) * b for a, b in pairwise(widths))
+    parameters += 4 * sum(recipe.hidden) if recipe.norm is not None else 0
+    return 4 * parameters * (2 + recipe.optimizer.slots)
+
+
+def flops_per_step(network: Network, recipe: Recipe) -> int:
+    """Return the floating-point operations of one training step: forward, and backward twice that."""
+    widths = np.array((network.inputs, *recipe.hidden, network.outputs), dtype=np.int64)
+    products = widths[:-1] * widths[1:]
+    return int(recipe.batch_size * (6 * products.sum() - 2 * products[0]))  # no gradient for the rows
+
+
+def available_bytes() -> int:
+    """Return how much memory this process may still take (4 GiB where the system does not tell)."""
+    try:
+        with open("/proc/meminfo") as lines:
+            found = dict(line.split(":", 1) for line in lines)
+        return int(found["MemAvailable"].split()[0]) * 1024
+    except (OSError, KeyError, ValueError):
+        return 4 * 2**30
+
+
+def check_memory(bytes_needed: int, what: str) -> None:
+    """Raise `InputError` if ``bytes_needed`` is more than this machine has free."""
+    free = available_bytes()
+    if bytes_needed > 0.9 * free:
+        raise InputError(
+            f"{what} would take about {bytes_needed / 2**30:.1f} GiB, and {free / 2**30:.1f} GiB are free: "
+            "use fewer rows, fewer members, or narrower networks."
+        )

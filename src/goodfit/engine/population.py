@@ -1,0 +1,316 @@
+"""A population: many members trained on one data set, in chunks, on lanes.
+
+A chunk is a task: its members' states are stacked once, advance leg by leg without waiting for other chunks,
+and are taken apart when they stop. Members of one chunk share the step they stand at.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+from goodfit.engine.member import (
+    DIVERGED,
+    EVALUATION_ROWS,
+    RUNNING,
+    Data,
+    Holdout,
+    Orders,
+    Report,
+    State,
+    first_state,
+)
+from goodfit.engine.order import STEPS, BatchOrder
+from goodfit.engine.plan import Plan, bucket, plan_for
+from goodfit.engine.program import program_for
+from goodfit.network import Network
+from goodfit.recipe import Recipe
+
+
+class Evaluation(NamedTuple):
+    """What one evaluation found; arrays have one number a set."""
+
+    step: int
+    loss: np.ndarray
+    error: np.ndarray
+
+
+@dataclass(eq=False)
+class Member:
+    """One network in training: recipe, seed, rows, and what has become of it so far."""
+
+    recipe: Recipe
+    seed: int
+    order_seed: int | None = None  # None: the member's seed
+    rows: np.ndarray | None = None  # training rows; None: all
+    sets: np.ndarray | None = None  # (S, E) evaluation weights; None: the population's
+    horizon: int = 0  # steps it is meant to run in all
+    by_error: bool = True
+    state: State | None = None
+    evaluations: list[Evaluation] = field(default_factory=list)
+    losses: list[np.ndarray] = field(default_factory=list)
+    stopped: bool = False  # patience ran out
+
+    @property
+    def step(self) -> int:
+        """Updates made."""
+        return 0 if self.state is None else int(self.state.step)
+
+    @property
+    def diverged(self) -> bool:
+        """Whether a loss or gradient was not finite; the member then rests at its last finite state."""
+        return self.state is not None and int(self.state.code) == DIVERGED
+
+    @property
+    def result(self) -> str:
+        """What became of it: ``"diverged at step 12"``, ``"stopped"`` or ``"trained"``."""
+        if self.diverged:
+            return f"diverged at step {self.step}"
+        return "stopped" if self.stopped else "trained"
+
+    @property
+    def loss_curve(self) -> np.ndarray:
+        """Training loss by step (penalty left out), (steps,)."""
+        return np.concatenate(self.losses) if self.losses else np.empty(0, np.float32)
+
+    @property
+    def best(self) -> Evaluation | None:
+        """The evaluation of the best state, or None before the first."""
+        step = 0 if self.state is None else int(self.state.best_step)
+        return next((e for e in reversed(self.evaluations) if e.step == step), None)
+
+    def weights(self, *, best: bool = True) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray], int]:
+        """Return parameters, running statistics (as carried) and step of the best or the last state."""
+        assert self.state is not None, "the member has not been trained"
+        best = best and bool(np.isfinite(self.state.best_key))
+        chosen = (
+            (self.state.best_params, self.state.best_running, self.state.best_step)
+            if best
+            else (self.state.params, self.state.running, self.state.step)
+        )
+        params, running, step = jax.tree.map(np.array, chosen)
+        return params, running, int(step)
+
+
+@dataclass(frozen=True)
+class Legs:
+    """How far to go: to step ``until``, evaluating every ``every`` steps, stopping after ``patience`` more."""
+
+    until: int
+    every: int
+    patience: int | None = None  # steps without a better state; None never stops early
+    keep_losses: bool = False
+
+
+class Population:
+    """Members trained on one data set.
+
+    Args:
+        network: shape of the problem.
+        x, y, weight: training rows (N, inputs), (N,) or (N, outputs), and (N,) or None.
+        holdout: rows to evaluate on, ``(x, y, sets)`` with weights ``sets`` (S, E), or None.
+        chunk, lanes: override the plan.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        x: np.ndarray,
+        y: np.ndarray,
+        weight: np.ndarray | None = None,
+        *,
+        holdout: tuple[np.ndarray, np.ndarray, np.ndarray] | None = None,
+        chunk: int | None = None,
+        lanes: int | None = None,
+    ) -> None:
+        self.network = network
+        self.rows = np.arange(len(x), dtype=np.int32)
+        self._chunk, self._lanes = chunk, lanes
+        weight = np.ones(len(x), np.float32) if weight is None else np.asarray(weight, np.float32)
+        size = bucket(len(x))
+        self._data = jax.device_put(Data(*(_padded(np.asarray(a), size) for a in (x, y, weight))))
+        if holdout is None:
+            holdout = (x[:1], y[:1], np.zeros((1, 1), np.float32))
+            self._blocks = 0
+        else:
+            self._blocks = -(-len(holdout[0]) // EVALUATION_ROWS)
+        size = bucket(len(holdout[0]), EVALUATION_ROWS)
+        hx, hy, sets = holdout
+        self._sets = _padded(np.asarray(sets, np.float32).T, size).T
+        self._holdout = jax.device_put((_padded(np.asarray(hx), size), _padded(np.asarray(hy), size)))
+        self._size = size
+
+    def plan(self, recipe: Recipe) -> Plan:
+        """Return how members of this structure run here."""
+        return plan_for(recipe, chunk=self._chunk, lanes=self._lanes)
+
+    def advance(
+        self,
+        members: Sequence[Member],
+        legs: Legs,
+        *,
+        on_leg: Callable[[Member], None] | None = None,
+        should_stop: Callable[[], bool] = lambda: False,
+    ) -> None:
+        """Train ``members`` on to ``legs.until``; each is changed in place.
+
+        ``on_leg(member)`` is called after each evaluation, from a lane's thread, never twice at once.
+        When ``should_stop()`` turns true, every member rests where it stands, evaluated.
+        """
+        tasks = self._chunks([m for m in members if self._goes_on(m, legs)])
+        lock = threading.Lock()
+
+        def told(member: Member) -> None:
+            if on_leg is not None:
+                with lock:
+                    on_leg(member)
+
+        if not tasks:
+            return
+        lanes = max(self.plan(chunk[0].recipe).lanes for chunk in tasks)
+        with ThreadPoolExecutor(lanes, thread_name_prefix="lane") as pool:
+            futures = [pool.submit(self._run_chunk, chunk, legs, told, should_stop) for chunk in tasks]
+            try:
+                for future in futures:
+                    future.result()
+            except BaseException:
+                for future in futures:
+                    future.cancel()
+                raise
+
+    @staticmethod
+    def _goes_on(member: Member, legs: Legs) -> bool:
+        return not member.stopped and not member.diverged and member.step < legs.until
+
+    def _chunks(self, members: Sequence[Member]) -> list[list[Member]]:
+        """Group members of equal structure and step into chunks, costly structures first."""
+        groups: dict[Any, list[Member]] = {}
+        for member in members:
+            structure = jax.tree.structure(member.recipe.for_program())
+            groups.setdefault((structure, member.step), []).append(member)
+        chunks = []
+        for group in groups.values():
+            size = self.plan(group[0].recipe).chunk
+            chunks += [group[i : i + size] for i in range(0, len(group), size)]
+        return chunks
+
+    def _run_chunk(
+        self,
+        chunk: list[Member],
+        legs: Legs,
+        told: Callable[[Member], None],
+        should_stop: Callable[[], bool],
+    ) -> None:
+        size = self.plan(chunk[0].recipe).chunk
+        places = chunk + [chunk[-1]] * (size - len(chunk))  # dummies fill a chunk that is not full
+        runner = _Runner(self, places)
+        active = {id(m): i for i, m in enumerate(chunk)}
+        while active:
+            until = min(runner.step + legs.every - runner.step % legs.every, legs.until)
+            halted = runner.run(until, should_stop, legs.keep_losses, list(active.values()))
+            for member in [m for m in chunk if id(m) in active]:
+                place = active[id(member)]
+                runner.note(member, place)
+                member.stopped = not halted and _out_of_patience(member, legs.patience)
+                told(member)
+                if halted or not self._goes_on(member, legs):
+                    del active[id(member)]
+
+
+def _out_of_patience(member: Member, patience: int | None) -> bool:
+    if patience is None or member.state is None:
+        return False
+    return member.step - int(member.state.best_step) > patience
+
+
+class _Runner:
+    """The stacked states of one chunk's members and the calls that move them on."""
+
+    def __init__(self, population: Population, places: list[Member]) -> None:
+        self.population, self.places, self.chunk = population, places, len(places)
+        network = population.network
+        for member in places:
+            if member.state is None:
+                member.state = first_state(network, member.recipe, member.seed)
+        self.recipes = self._stack([m.recipe.for_program() for m in places])
+        self.state = self._stack([m.state for m in places])
+        self.step = places[0].step
+        self.orders = [
+            BatchOrder(
+                population.rows if m.rows is None else m.rows,
+                m.recipe.batch_size,
+                m.seed if m.order_seed is None else m.order_seed,
+            )
+            for m in places
+        ]
+        sets = [population._sets if m.sets is None else _padded(m.sets.T, population._size).T for m in places]
+        rows, targets = population._holdout
+        self.holdout = jax.device_put(Holdout(rows, targets, self._stack(sets)))
+        self.report: Report | None = None
+
+    def _stack(self, trees: list[Any]) -> Any:
+        return trees[0] if self.chunk == 1 else jax.tree.map(lambda *leaves: np.stack(leaves), *trees)
+
+    def _take(self, tree: Any, place: int) -> Any:
+        return tree if self.chunk == 1 else jax.tree.map(lambda leaf: np.asarray(leaf)[place], tree)
+
+    def run(self, until: int, should_stop: Callable[[], bool], keep_losses: bool, places: list[int]) -> bool:
+        """Go on to step ``until`` and evaluate; return whether it was halted before."""
+        halted = should_stop()
+        while not halted and self.step < until:
+            steps = min(STEPS, until - self.step)
+            last = self.step + steps == until
+            self._call(steps, self.population._blocks if last else 0)
+            if keep_losses:
+                self._keep_losses(steps, places)
+            self.step += steps
+            halted = not last and should_stop()
+        if halted:
+            self._call(0, self.population._blocks)
+        return halted
+
+    def _call(self, steps: int, blocks: int) -> None:
+        members = [
+            (order.block(self.step, steps), np.float32(m.horizon), np.float32(m.by_error), _seed32(m.seed))
+            for order, m in zip(self.orders, self.places, strict=True)
+        ]
+        rows, horizon, by_error, seed = self._stack(members)
+        orders = Orders(rows, np.int32(steps), np.int32(blocks), horizon, by_error, seed)
+        arguments = (self.state, self.recipes, orders, self.population._data, self.holdout)
+        program = program_for(self.population.network, self.chunk, arguments)
+        self.state, self.report = jax.block_until_ready(program(*arguments))
+
+    def _keep_losses(self, steps: int, places: list[int]) -> None:
+        assert self.report is not None
+        losses = np.asarray(self.report.losses).reshape(self.chunk, -1)[:, :steps]
+        for place in places:
+            self.places[place].losses.append(losses[place].copy())
+
+    def note(self, member: Member, place: int) -> None:
+        """Hand the member its state, and its evaluation if there was one."""
+        member.state = self._take(self.state, place)
+        assert self.report is not None
+        assert member.state is not None
+        if self.population._blocks:
+            loss, error = (np.atleast_1d(np.array(self._take(r, place))) for r in self.report[2:])
+            if int(member.state.code) == RUNNING:
+                member.evaluations.append(Evaluation(member.step, loss, error))
+
+
+def _seed32(seed: int) -> np.uint32:
+    return np.uint32((seed ^ (seed >> 32)) & 0xFFFFFFFF)
+
+
+def _padded(rows: np.ndarray, size: int) -> np.ndarray:
+    """Return ``rows`` with zero rows appended up to ``size``."""
+    if len(rows) == size:
+        return rows
+    out = np.zeros((size, *rows.shape[1:]), rows.dtype)
+    out[: len(rows)] = rows
+    return out

@@ -1,0 +1,77 @@
+"""Keep a member's state and bring it back, bit for bit."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import numpy as np
+
+from goodfit.engine.member import State, first_state
+from goodfit.engine.population import Evaluation, Member
+from goodfit.errors import InputError
+from goodfit.network import Network
+from goodfit.recipe import Recipe
+from goodfit.techniques.optimizers import Optimizer
+
+
+def snapshot(member: Member) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    """Return a trained member as named arrays and a JSON record, for `goodfit.store.arrays.save_arrays`."""
+    assert member.state is not None, "a member without a state has nothing to keep"
+    leaves, _ = jax.tree_util.tree_flatten_with_path(member.state)
+    arrays = {jax.tree_util.keystr(path): np.asarray(leaf) for path, leaf in leaves}
+    arrays["losses"] = member.loss_curve
+    arrays["evaluation steps"] = np.array([e.step for e in member.evaluations], np.int64)
+    arrays["evaluation losses"] = np.array([e.loss for e in member.evaluations], np.float32)
+    arrays["evaluation errors"] = np.array([e.error for e in member.evaluations], np.float32)
+    record = {
+        "recipe": member.recipe.to_json(),
+        "seed": member.seed,
+        "order_seed": member.order_seed,
+        "horizon": member.horizon,
+        "by_error": member.by_error,
+        "stopped": member.stopped,
+    }
+    return arrays, record
+
+
+def restore(
+    network: Network,
+    arrays: dict[str, np.ndarray],
+    record: dict[str, Any],
+    *,
+    optimizer: Optimizer | None = None,
+    rows: np.ndarray | None = None,
+    sets: np.ndarray | None = None,
+) -> Member:
+    """Return the member that `snapshot` took; rows and evaluation sets belong to the data and are passed again.
+
+    Raises:
+        InputError: the arrays are not those of such a member, or an optax object is needed.
+    """
+    recipe = Recipe.from_json(record["recipe"], optimizer=optimizer)
+    shaped = first_state(network, recipe, record["seed"])
+    paths, tree = jax.tree_util.tree_flatten_with_path(shaped)
+    leaves = []
+    for path, leaf in paths:
+        kept = arrays.get(jax.tree_util.keystr(path))
+        if kept is None or kept.shape != np.shape(leaf):
+            name = jax.tree_util.keystr(path)
+            raise InputError(f"The snapshot does not fit this network: {name} should be {np.shape(leaf)}.")
+        leaves.append(kept)
+    state: State = jax.tree.unflatten(tree, leaves)
+    columns = (arrays[f"evaluation {name}"] for name in ("steps", "losses", "errors"))
+    evaluations = [Evaluation(int(step), loss, error) for step, loss, error in zip(*columns, strict=True)]
+    return Member(
+        recipe,
+        record["seed"],
+        record["order_seed"],
+        rows,
+        sets,
+        record["horizon"],
+        record["by_error"],
+        state,
+        evaluations,
+        [arrays["losses"]] if len(arrays["losses"]) else [],
+        record["stopped"],
+    )

@@ -1,0 +1,168 @@
+"""`train`: recipes × seeds as one population, from Python."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from goodfit.engine.plan import check_memory, member_bytes
+from goodfit.engine.population import Legs, Member, Population
+from goodfit.engine.program import use_cache
+from goodfit.errors import InputError, must_be
+from goodfit.network import Network
+from goodfit.recipe import Recipe
+
+
+def train(
+    recipes: Recipe | Sequence[Recipe],
+    X: Any,
+    y: Any,
+    *,
+    seeds: int | Sequence[int] = 1,
+    order: int | Sequence[int] | None = None,
+    validation: tuple[Any, Any] | float | None = None,
+    steps: int | None = None,
+    epochs: int | None = None,
+    evaluate_every: int | None = None,
+    patience: int | None = None,
+    loss: str | None = None,
+    chunk: int | None = None,
+    lanes: int | None = None,
+    on_leg: Callable[[Member], None] | None = None,
+    should_stop: Callable[[], bool] = lambda: False,
+) -> list[Member]:
+    """Train every recipe with every seed, side by side, and return the members, recipe-major.
+
+    Args:
+        recipes: one recipe or several.
+        X: training rows (N, columns), numbers; uint8 pixels are scaled by 1/255 inside.
+        y: (N,) whole numbers 0 … K−1, booleans or texts for classes, or floats (N,) or (N, K) for numbers.
+        seeds: how many (0, 1, …) or which.
+        order: seed of the batch order, one for all or one a seed; None: each member's own seed, so that the
+            recipes of one seed share their batches and a comparison is paired.
+        validation: rows and targets to evaluate on, or a share of X to hold out, or None.
+        steps, epochs: how long; 20 epochs unless given.
+        evaluate_every: steps between evaluations; an epoch unless given.
+        patience: stop a member after so many steps without a better state.
+        loss: a name from `goodfit.techniques.losses`; softmax cross-entropy for classes and squared error for
+            numbers unless given.
+        chunk, lanes: override how the members run on this machine.
+        on_leg: called with each member after each evaluation.
+        should_stop: polled between calls; true ends the training, and the members keep what they reached.
+
+    Returns:
+        Members with `loss_curve`, `evaluations`, `result` and `weights()`; see `Member`.
+
+    Raises:
+        InputError: an argument is outside what it allows, or the population does not fit into memory.
+    """
+    recipes = [recipes] if isinstance(recipes, Recipe) else list(recipes)
+    if not recipes or not all(isinstance(r, Recipe) for r in recipes):
+        raise must_be("recipes", "one Recipe or a non-empty list of them", recipes)
+    x, target, n_classes = _checked(X, y)
+    network = _network(x, target, n_classes, loss)
+    x, target, holdout = _hold_out(x, target, validation, y)
+    population = Population(network, x, target, holdout=holdout, chunk=chunk, lanes=lanes)
+    seed_list = _seed_list(seeds)
+    orders = _order_list(order, seed_list)
+    total = sum(member_bytes(network, r) for r in recipes) * len(seed_list)
+    check_memory(total + 2 * x.nbytes, f"Training {len(recipes) * len(seed_list)} members")
+    use_cache()
+    members = [Member(r, s, o) for r in recipes for s, o in zip(seed_list, orders, strict=True)]
+    for batch_size in sorted({r.batch_size for r in recipes}):
+        per_epoch = -(-len(x) // batch_size)
+        until = _whole(steps, "steps") or per_epoch * (_whole(epochs, "epochs") or 20)
+        some = [m for m in members if m.recipe.batch_size == batch_size]
+        for member in some:
+            member.horizon = until
+        legs = Legs(until, min(evaluate_every or per_epoch, until), patience, keep_losses=True)
+        population.advance(some, legs, on_leg=on_leg, should_stop=should_stop)
+    return members
+
+
+def _whole(value: int | None, name: str) -> int | None:
+    if value is not None and (not isinstance(value, int | np.integer) or value < 1):
+        raise must_be(name, "a whole number >= 1", value)
+    return None if value is None else int(value)
+
+
+def _seed_list(seeds: int | Sequence[int]) -> list[int]:
+    chosen = list(range(seeds)) if isinstance(seeds, int | np.integer) else [int(s) for s in seeds]
+    if not chosen or min(chosen) < 0:
+        raise must_be("seeds", "a whole number >= 1 or a list of seeds >= 0", seeds)
+    return chosen
+
+
+def _order_list(order: int | Sequence[int] | None, seeds: list[int]) -> list[int]:
+    if order is None:
+        return seeds
+    if isinstance(order, int | np.integer):
+        return [int(order)] * len(seeds)
+    if len(order) != len(seeds):
+        raise InputError(
+            f"order has {len(order)} entries for {len(seeds)} seeds: give one number, or one a seed."
+        )
+    return [int(o) for o in order]
+
+
+def _checked(X: Any, y: Any) -> tuple[np.ndarray, np.ndarray, int]:
+    """Return rows, targets as trained on, and the number of classes (0 for numbers)."""
+    x = np.asarray(X)
+    if x.ndim != 2 or not len(x):
+        raise InputError(f"X must be (rows, columns) with at least one row, got shape {x.shape}.")
+    if x.dtype != np.uint8:
+        x = x.astype(np.float32)
+        if not np.isfinite(x).all():
+            raise InputError("X holds missing or infinite values: fill or drop them first.")
+    target = np.asarray(y)
+    if len(target) != len(x):
+        raise InputError(f"X has {len(x)} rows and y has {len(target)}: they must be equal.")
+    if target.dtype.kind == "f":
+        if not np.isfinite(target).all():
+            raise InputError("y holds missing or infinite values: fill or drop them first.")
+        return x, target.astype(np.float32), 0
+    if target.ndim != 1:
+        raise InputError(f"Classes must be one column, got y of shape {target.shape}.")
+    classes, codes = np.unique(target, return_inverse=True)
+    if len(classes) < 2:
+        raise InputError(f"y must hold at least two classes, got only {classes.tolist()}.")
+    return x, codes.astype(np.int32), len(classes)
+
+
+def _network(x: np.ndarray, target: np.ndarray, n_classes: int, loss: str | None) -> Network:
+    scale = 1.0 / 255.0 if x.dtype == np.uint8 else 1.0
+    if n_classes:
+        return Network(x.shape[1], n_classes, loss or "softmax_cross_entropy", scale)
+    outputs = 1 if target.ndim == 1 else target.shape[1]
+    return Network(x.shape[1], outputs, loss or "squared_error", scale)
+
+
+def _hold_out(x, target, validation, y):
+    """Return training rows and targets, and the holdout ``(x, y, sets)`` or None."""
+    target = target[:, None] if target.dtype == np.float32 and target.ndim == 1 else target
+    if validation is None:
+        return x, target, None
+    if isinstance(validation, int | float):
+        if not 0.0 < validation < 1.0:
+            raise must_be(
+                "validation", "None, rows and targets (X, y), or a share between 0 and 1", validation
+            )
+        shuffled = np.random.Generator(np.random.Philox(key=[0, len(x)])).permutation(len(x))
+        n_held = max(1, round(validation * len(x)))
+        held, rest = np.sort(shuffled[:n_held]), np.sort(shuffled[n_held:])
+        holdout = (x[held], target[held], np.ones((1, n_held), np.float32))
+        return x[rest], target[rest], holdout
+    vx, vy = np.asarray(validation[0]), np.asarray(validation[1])
+    if vx.ndim != 2 or vx.shape[1] != x.shape[1]:
+        raise InputError(f"validation rows must have {x.shape[1]} columns like X, got shape {vx.shape}.")
+    if target.dtype == np.int32:
+        classes = np.unique(np.asarray(y))
+        unknown = np.setdiff1d(vy, classes)
+        if len(unknown):
+            raise InputError(f"validation holds classes that y lacks: {unknown.tolist()}.")
+        vy = np.searchsorted(classes, vy).astype(np.int32)
+    else:
+        vy = vy.astype(np.float32).reshape(len(vx), -1)
+    return x, target, (vx.astype(x.dtype), vy, np.ones((1, len(vx)), np.float32))

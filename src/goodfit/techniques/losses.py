@@ -1,0 +1,75 @@
+"""Losses of one batch, one number a row; the member averages them with the rows' weights.
+
+Shapes: ``outputs`` (B, K) are what the last layer gives, before any softmax or sigmoid. Logarithms are
+natural: a classifier that knows nothing stands at ``ln K``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+Array = jax.Array
+
+
+def softmax_cross_entropy(outputs: Array, labels: Array, smoothing: Array | float = 0.0) -> Array:
+    """Return ``-Σ t·log softmax(outputs)`` a row, (B,).
+
+    ``labels`` (B,) whole numbers; the target ``t`` is ``(1 − smoothing)·onehot + smoothing/K``
+    (Szegedy et al. 2016, §7).
+    """
+    log_p = jax.nn.log_softmax(outputs, axis=-1)
+    hit = jnp.arange(outputs.shape[-1]) == labels[:, None]
+    picked = jnp.sum(jnp.where(hit, log_p, 0.0), axis=-1)
+    return -(1.0 - smoothing) * picked - smoothing * jnp.mean(log_p, axis=-1)
+
+
+def binary_cross_entropy(outputs: Array, targets: Array, smoothing: Array | float = 0.0) -> Array:
+    """Return the mean over the K outputs of the cross-entropy of independent sigmoids, (B,).
+
+    ``targets`` (B, K) in [0, 1]; smoothing moves them to ``(1 − smoothing)·t + smoothing/2``.
+    """
+    t = (1.0 - smoothing) * targets + 0.5 * smoothing
+    per_output = jnp.maximum(outputs, 0.0) - outputs * t + jnp.log1p(jnp.exp(-jnp.abs(outputs)))
+    return jnp.mean(per_output, axis=-1)
+
+
+def squared_error(outputs: Array, targets: Array, smoothing: Array | float = 0.0) -> Array:
+    """Return ``½·mean_K (outputs − targets)²`` a row, (B,); smoothing has no meaning here."""
+    return 0.5 * jnp.mean(jnp.square(outputs - targets), axis=-1)
+
+
+def absolute_error(outputs: Array, targets: Array, smoothing: Array | float = 0.0) -> Array:
+    """Return ``mean_K |outputs − targets|`` a row, (B,)."""
+    return jnp.mean(jnp.abs(outputs - targets), axis=-1)
+
+
+def _wrong_class(outputs: Array, labels: Array) -> Array:
+    return (jnp.argmax(outputs, axis=-1) != labels).astype(jnp.float32)
+
+
+def _wrong_bits(outputs: Array, targets: Array) -> Array:
+    return jnp.mean(((outputs > 0) != (targets > 0.5)).astype(jnp.float32), axis=-1)
+
+
+def _square(outputs: Array, targets: Array) -> Array:
+    return jnp.mean(jnp.square(outputs - targets), axis=-1)
+
+
+class Loss(NamedTuple):
+    """A loss, the error that is counted beside it, and what turns outputs into predictions."""
+
+    per_row: Callable[..., Array]
+    error: Callable[[Array, Array], Array]  # share of wrong labels, or squared/absolute error, a row
+    head: str  # "softmax" | "sigmoid" | "identity"
+
+
+LOSSES: dict[str, Loss] = {
+    "softmax_cross_entropy": Loss(softmax_cross_entropy, _wrong_class, "softmax"),
+    "binary_cross_entropy": Loss(binary_cross_entropy, _wrong_bits, "sigmoid"),
+    "squared_error": Loss(squared_error, _square, "identity"),
+    "absolute_error": Loss(absolute_error, absolute_error, "identity"),
+}

@@ -1,0 +1,246 @@
+"""Update rules (the book, §6.1; CHAPTER 1).
+
+Each rule is written once, for one array: ``rule(w, g, slots, t, lr, sqrt)`` takes the parameter, its
+gradient, its state arrays and the 1-based step ``t``, and returns the new parameter and state. Two faces
+stand on it:
+
+- the functional form of the engine, ``init(params)`` and ``step(params, grads, state, t, factor)``, on any
+  dictionary of JAX arrays;
+- the book's form, ``SGD(lr=0.01).update(params, grads)``, which changes a dictionary of NumPy arrays in
+  place (float64 stays float64) or replaces JAX arrays in it; the state appears at the first call.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+
+from goodfit.errors import InputError
+from goodfit.techniques.base import check_number, structure, technique
+
+Array = Any  # a NumPy or JAX array
+State = tuple[dict[str, Array], ...]  # one dictionary, shaped like params, for each slot
+_EPSILON = 1e-7  # the book's, added outside the root
+
+
+class Optimizer:
+    """An update rule with its hyper-parameters; subclasses give `slots` and `rule`."""
+
+    slots: int = 0
+
+    def rule(
+        self,
+        w: Array,
+        g: Array,
+        slots: tuple[Array, ...],
+        t: Array,
+        lr: Array,
+        sqrt: Callable[[Array], Array],
+    ) -> tuple[Array, tuple[Array, ...]]:
+        """Return the new parameter and the new state arrays (all shaped like ``w``)."""
+        raise NotImplementedError
+
+    def init(self, params: Mapping[str, Array]) -> State:
+        """Return the state before the first step: `slots` dictionaries of zeros shaped like ``params``."""
+        return tuple({k: np.zeros_like(w) for k, w in params.items()} for _ in range(self.slots))
+
+    def step(
+        self, params: dict[str, Array], grads: dict[str, Array], state: State, t: Array, factor: Array
+    ) -> tuple[dict[str, Array], State]:
+        """Return parameters and state after one update; ``factor`` multiplies the learning rate."""
+        return self._apply(params, grads, state, t, self.lr * factor, jnp.sqrt)  # type: ignore[attr-defined]
+
+    def _apply(self, params, grads, state, t, lr, sqrt):
+        new, slots = {}, tuple({} for _ in range(self.slots))
+        for key, w in params.items():
+            new[key], fresh = self.rule(w, grads[key], tuple(s[key] for s in state), t, lr, sqrt)
+            for slot, value in zip(slots, fresh, strict=True):
+                slot[key] = value
+        return new, slots
+
+    def update(self, params: dict[str, Array], grads: Mapping[str, Array]) -> None:
+        """Update ``params`` in place from gradients of the same keys and shapes (the book's form).
+
+        The object remembers its state between calls, so use one object for one set of parameters.
+
+        Raises:
+            InputError: the keys or shapes of ``grads`` differ from those of ``params``.
+        """
+        _check_alike(params, grads)
+        memory = self.__dict__.get("_memory")
+        state, t = memory if memory else (self.init(params), 0)
+        on_numpy = all(isinstance(w, np.ndarray) for w in params.values())
+        new, state = self._update_once(params, dict(grads), state, t + 1, on_numpy)
+        for key, w in new.items():
+            if isinstance(params[key], np.ndarray):
+                params[key][...] = w
+            else:
+                params[key] = w
+        object.__setattr__(self, "_memory", (state, t + 1))  # not a field: no part of value or equality
+
+    def _update_once(self, params, grads, state, t, on_numpy):
+        return self._apply(params, grads, state, t, self.lr, np.sqrt if on_numpy else jnp.sqrt)  # type: ignore[attr-defined]
+
+
+def _check_alike(params: Mapping[str, Array], grads: Mapping[str, Array]) -> None:
+    if params.keys() != grads.keys():
+        odd = sorted(params.keys() ^ grads.keys())
+        raise InputError(f"params and grads must have the same keys; these are in only one: {odd}.")
+    for key, w in params.items():
+        if np.shape(w) != np.shape(grads[key]):
+            raise InputError(
+                f"grads[{key!r}] has shape {np.shape(grads[key])}, params[{key!r}] has {np.shape(w)}."
+            )
+
+
+def _is_matrix(w: Array) -> bool:
+    return np.ndim(w) >= 2
+
+
+@technique
+class SGD(Optimizer):
+    """``W ← W − lr·g`` (the book, §6.1.2)."""
+
+    lr: float = 0.01
+    slots = 0
+
+    def __post_init__(self) -> None:
+        check_number(self, "lr", low=0.0)
+
+    def rule(self, w, g, slots, t, lr, sqrt):
+        return w - lr * g, ()
+
+
+@technique
+class Momentum(Optimizer):
+    """``v ← α·v − lr·g ; W ← W + v`` (the book, §6.1.4)."""
+
+    lr: float = 0.01
+    momentum: float = 0.9
+    slots = 1
+
+    def __post_init__(self) -> None:
+        check_number(self, "lr", low=0.0)
+        check_number(self, "momentum", low=0.0, below=1.0)
+
+    def rule(self, w, g, slots, t, lr, sqrt):
+        v = self.momentum * slots[0] - lr * g
+        return w + v, (v,)
+
+
+@technique
+class Nesterov(Optimizer):
+    """``v ← α·v − lr·g ; W ← W + α·v − lr·g``: Nesterov's gradient, written at the looked-ahead point.
+
+    With v = α·v' − lr·g as new velocity this is ``W + α²·v' − (1+α)·lr·g``, the form of the book's
+    companion code (Bengio et al. 2013, eq. 7).
+    """
+
+    lr: float = 0.01
+    momentum: float = 0.9
+    slots = 1
+
+    def __post_init__(self) -> None:
+        check_number(self, "lr", low=0.0)
+        check_number(self, "momentum", low=0.0, below=1.0)
+
+    def rule(self, w, g, slots, t, lr, sqrt):
+        v = self.momentum * slots[0] - lr * g
+        return w + self.momentum * v - lr * g, (v,)
+
+
+@technique
+class AdaGrad(Optimizer):
+    """``h ← h + g² ; W ← W − lr·g/(√h + 1e-7)`` (Duchi et al. 2011; the book, §6.1.5)."""
+
+    lr: float = 0.01
+    slots = 1
+
+    def __post_init__(self) -> None:
+        check_number(self, "lr", low=0.0)
+
+    def rule(self, w, g, slots, t, lr, sqrt):
+        h = slots[0] + g * g
+        return w - lr * g / (sqrt(h) + _EPSILON), (h,)
+
+
+@technique
+class RMSProp(Optimizer):
+    """``h ← d·h + (1−d)·g² ; W ← W − lr·g/(√h + 1e-7)`` (Hinton 2012; the book's companion code)."""
+
+    lr: float = 0.01
+    decay: float = 0.99
+    slots = 1
+
+    def __post_init__(self) -> None:
+        check_number(self, "lr", low=0.0)
+        check_number(self, "decay", low=0.0, below=1.0)
+
+    def rule(self, w, g, slots, t, lr, sqrt):
+        h = self.decay * slots[0] + (1.0 - self.decay) * g * g
+        return w - lr * g / (sqrt(h) + _EPSILON), (h,)
+
+
+@technique
+class Adam(Optimizer):
+    """``m ← β1·m + (1−β1)·g ; v ← β2·v + (1−β2)·g² ; W ← W − lr·√(1−β2ᵗ)/(1−β1ᵗ)·m/(√v + ε)``.
+
+    This is the book's form (§6.1.6; Kingma and Ba 2015, end of §2): ε = 1e-7 stands outside the *raw* root.
+    ``paper=True`` is Algorithm 1, ``lr·m̂/(√v̂ + ε)`` with ε = 1e-8, as optax and PyTorch have it; the two
+    differ by the factor √(1−β2ᵗ) on ε.
+    """
+
+    lr: float = 0.001
+    beta1: float = 0.9
+    beta2: float = 0.999
+    paper: bool = structure(default=False)
+    slots = 2
+
+    def __post_init__(self) -> None:
+        check_number(self, "lr", low=0.0)
+        check_number(self, "beta1", low=0.0, below=1.0)
+        check_number(self, "beta2", low=0.0, below=1.0)
+
+    def rule(self, w, g, slots, t, lr, sqrt):
+        m = self.beta1 * slots[0] + (1.0 - self.beta1) * g
+        v = self.beta2 * slots[1] + (1.0 - self.beta2) * g * g
+        first, second = 1.0 - self.beta1**t, sqrt(1.0 - self.beta2**t)
+        if self.paper:
+            return w - lr * (m / first) / (sqrt(v) / second + 1e-8), (m, v)
+        return w - lr * (second / first) * m / (sqrt(v) + _EPSILON), (m, v)
+
+
+@technique
+class AdamW(Optimizer):
+    """Adam (Algorithm 1, ε = 1e-8) with decoupled decay: ``W ← W − lr·(m̂/(√v̂ + ε) + weight_decay·W)``.
+
+    The decay touches weight matrices only, not biases, γ and β (Loshchilov and Hutter 2019). The recipe's own
+    ``weight_decay`` is the coupled form and stays separate.
+    """
+
+    lr: float = 0.001
+    beta1: float = 0.9
+    beta2: float = 0.999
+    weight_decay: float = 0.01
+    slots = 2
+
+    def __post_init__(self) -> None:
+        check_number(self, "lr", low=0.0)
+        check_number(self, "beta1", low=0.0, below=1.0)
+        check_number(self, "beta2", low=0.0, below=1.0)
+        check_number(self, "weight_decay", low=0.0)
+
+    def rule(self, w, g, slots, t, lr, sqrt):
+        m = self.beta1 * slots[0] + (1.0 - self.beta1) * g
+        v = self.beta2 * slots[1] + (1.0 - self.beta2) * g * g
+        first, second = 1.0 - self.beta1**t, sqrt(1.0 - self.beta2**t)
+        decay = self.weight_decay * w if _is_matrix(w) else 0.0
+        return w - lr * ((m / first) / (sqrt(v) / second + 1e-8) + decay), (m, v)
+
+
+OPTIMIZERS: dict[str, type[Optimizer]] = {
+    cls.__name__: cls for cls in (SGD, Momentum, Nesterov, AdaGrad, RMSProp, Adam, AdamW)
+}

@@ -1,0 +1,100 @@
+"""Schedules: a factor on the learning rate by step.
+
+``factor(step, horizon)`` takes the 0-based step and the number of steps the member is meant to run, both
+traced numbers, and returns a scalar. A schedule without a horizon of its own ignores the second.
+"""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+
+from goodfit.techniques.base import check_number, technique
+
+Array = jax.Array
+
+
+def _progress(step: Array, horizon: Array) -> Array:
+    return jnp.clip(step / jnp.maximum(horizon, 1.0), 0.0, 1.0)
+
+
+class Schedule:
+    """A factor on the learning rate by step."""
+
+    def factor(self, step: Array, horizon: Array) -> Array:
+        """Return the factor at the 0-based ``step`` of ``horizon`` planned steps."""
+        raise NotImplementedError
+
+
+@technique
+class Constant(Schedule):
+    """The factor stays 1."""
+
+    def factor(self, step: Array, horizon: Array) -> Array:
+        return jnp.ones((), jnp.float32)
+
+
+@technique
+class StepDecay(Schedule):
+    """The factor is multiplied by ``rate`` after every ``every`` of the horizon: ``rate^⌊t/every⌋``."""
+
+    every: float = 0.25
+    rate: float = 0.3
+
+    def __post_init__(self) -> None:
+        check_number(self, "every", above=0.0, high=1.0)
+        check_number(self, "rate", above=0.0, high=1.0)
+
+    def factor(self, step: Array, horizon: Array) -> Array:
+        return self.rate ** jnp.floor(_progress(step, horizon) / self.every)
+
+
+@technique
+class Cosine(Schedule):
+    """``floor + (1 − floor)·½(1 + cos πt)`` with t from 0 to 1 over the horizon (Loshchilov, Hutter 2017)."""
+
+    floor: float = 0.0
+
+    def __post_init__(self) -> None:
+        check_number(self, "floor", low=0.0, high=1.0)
+
+    def factor(self, step: Array, horizon: Array) -> Array:
+        wave = 0.5 * (1.0 + jnp.cos(jnp.pi * _progress(step, horizon)))
+        return self.floor + (1.0 - self.floor) * wave
+
+
+@technique
+class WarmUp(Schedule):
+    """Rises evenly from 1/n to 1 over ``share`` of the horizon (n steps), then hands over to ``then``."""
+
+    share: float = 0.05
+    then: Schedule = Constant()
+
+    def __post_init__(self) -> None:
+        check_number(self, "share", low=0.0, below=1.0)
+
+    def factor(self, step: Array, horizon: Array) -> Array:
+        rising = jnp.maximum(self.share * horizon, 1.0)
+        after = self.then.factor(jnp.maximum(step - rising, 0.0), horizon - rising)
+        return jnp.where(step < rising, (step + 1.0) / rising, after)
+
+
+@technique
+class OneCycle(Schedule):
+    """Cosine up from ``start`` to 1 at ``peak`` of the horizon, then cosine down to ``end`` (Smith 2018)."""
+
+    peak: float = 0.3
+    start: float = 0.04
+    end: float = 1e-4
+
+    def __post_init__(self) -> None:
+        check_number(self, "peak", above=0.0, below=1.0)
+        check_number(self, "start", low=0.0, high=1.0)
+        check_number(self, "end", low=0.0, high=1.0)
+
+    def factor(self, step: Array, horizon: Array) -> Array:
+        t = _progress(step, horizon)
+        up = 0.5 * (1.0 - jnp.cos(jnp.pi * jnp.minimum(t / self.peak, 1.0)))
+        down = 0.5 * (1.0 + jnp.cos(jnp.pi * jnp.clip((t - self.peak) / (1.0 - self.peak), 0.0, 1.0)))
+        rising = self.start + (1.0 - self.start) * up
+        return jnp.where(t < self.peak, rising, self.end + (1.0 - self.end) * down)
