@@ -100,7 +100,7 @@ class Member:
 
 @dataclass(frozen=True)
 class Legs:
-    """How far to go: to step ``until``, evaluating every ``every`` steps, stopping after ``patience`` more."""
+    """How far to go: to step ``until``, evaluating every ``every`` steps, with early stopping."""
 
     until: int
     every: int

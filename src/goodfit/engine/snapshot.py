@@ -44,7 +44,7 @@ def restore(
     rows: np.ndarray | None = None,
     sets: np.ndarray | None = None,
 ) -> Member:
-    """Return the member that `snapshot` took; rows and evaluation sets belong to the data and are passed again.
+    """Return the member that `snapshot` took; rows and sets belong to the data: pass them again.
 
     Raises:
         InputError: the arrays are not those of such a member, or an optax object is needed.
