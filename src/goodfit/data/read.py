@@ -1,0 +1,76 @@
+"""Read a table from a file, a folder or a name."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from goodfit.data.builtin import BUILT_IN, known_names, read_known, suggested_target
+from goodfit.data.delimited import read_delimited
+from goodfit.data.idx import read_idx_folder
+from goodfit.data.npz import read_npz
+from goodfit.data.table import Table, from_frame, refuse_duplicates
+from goodfit.errors import InputError, nearest
+
+_FORMATS = ".csv, .tsv or .txt (each also as .gz), .parquet, .npz, or a folder of IDX files"
+
+
+def read_table(source: str | Path, *, target: str | None = None) -> Table:
+    """Read a table, and set its target: the one given, else the one that the source suggests.
+
+    ``source`` is a .csv, .tsv or .txt file (also gzipped), a .parquet or .npz file, a folder of IDX
+    files, or a name: digits, wine, breast_cancer, diabetes, iris, and with GOODFIT_DATA set also mnist
+    and the tables of its index. A name wins over a file of the same name; write ./digits for the file.
+
+    Raises:
+        InputError: nothing there, another format, damaged or empty, no such target; says what to do.
+    """
+    found = read_known(str(source)) if str(source) in known_names() else Path(source)
+    table = found if isinstance(found, Table) else _read_path(found)
+    if target is not None:
+        table.require(target)
+        table = replace(table, target=target)
+    return table
+
+
+def _read_path(path: Path) -> Table:
+    if path.is_dir():
+        return read_idx_folder(path)
+    if not path.is_file():
+        near = nearest(str(path), known_names())
+        raise InputError(
+            f"There is no file, folder or built-in data set {str(path)!r}{near}. "
+            f"Built-in names are {', '.join(BUILT_IN)}; more with GOODFIT_DATA set to a data folder."
+        )
+    readers = {".csv": read_delimited, ".tsv": read_delimited, ".txt": read_delimited}
+    readers |= {".parquet": _read_parquet, ".npz": read_npz}
+    name = path.name.lower().removesuffix(".gz")
+    suffix = next((s for s in readers if name.endswith(s)), None)
+    if suffix is None:
+        raise InputError(f"{path.name} is of an unknown format; data must be {_FORMATS}.")
+    try:
+        table = readers[suffix](path)
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror or error}.") from None
+    target, note = suggested_target(path)
+    return replace(
+        table,
+        name=Path(path.name.removesuffix(".gz")).stem,
+        target=target if target in table.columns else table.target,
+        notes=(*table.notes, f"The index says: {note}.") if note else table.notes,
+    )
+
+
+def _read_parquet(path: Path) -> Table:
+    import pyarrow.parquet
+
+    try:
+        arrow = pyarrow.parquet.ParquetFile(path).read()
+    except pyarrow.ArrowException as error:
+        reason = str(error).splitlines()[0]
+        raise InputError(f"{path.name} is not a readable Parquet file: {reason}.") from None
+    refuse_duplicates(arrow.column_names, path.name)
+    frame = arrow.to_pandas()
+    if any(level is not None for level in frame.index.names):  # a named index holds data
+        frame = frame.reset_index()
+    return from_frame(frame, path.name)
