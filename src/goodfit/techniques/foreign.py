@@ -47,10 +47,16 @@ class Optax(Optimizer):
         self, params: dict[str, Any], grads: dict[str, Any], state: Any, t: Any, factor: Any
     ) -> tuple[dict[str, Any], Any]:
         """Return parameters and state after one update; ``factor`` multiplies it."""
-        if self.values is not None:
-            state = state._replace(hyperparams={**state.hyperparams, **self.values})
-        updates, state = self.tx.update(grads, state, params)
+        updates, state = self._updates(params, grads, state)
         return {k: w + factor * updates[k] for k, w in params.items()}, state
 
+    def _updates(self, params, grads, state):
+        if self.values is not None:
+            state = state._replace(hyperparams={**state.hyperparams, **self.values})
+        return self.tx.update(grads, state, params)
+
     def _update_once(self, params, grads, state, t, on_numpy):
-        return self.step(dict(params), grads, state, t, 1.0)
+        updates, state = self._updates(dict(params), grads, state)
+        if on_numpy:  # JAX computed them in float32; added by NumPy, float64 parameters keep their digits
+            updates = jax.tree.map(np.asarray, updates)
+        return {k: w + updates[k] for k, w in params.items()}, state
