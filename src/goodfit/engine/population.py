@@ -27,7 +27,7 @@ from goodfit.engine.member import (
     first_state,
 )
 from goodfit.engine.order import STEPS, BatchOrder
-from goodfit.engine.plan import Plan, bucket, plan_for
+from goodfit.engine.plan import Plan, bucket, flops_per_step, plan_for
 from goodfit.engine.program import program_for
 from goodfit.network import Network
 from goodfit.recipe import Recipe
@@ -191,6 +191,7 @@ class Population:
     def _chunks(self, members: Sequence[Member]) -> list[list[Member]]:
         """Group members of equal structure and step into chunks, costly structures first."""
         groups: dict[Any, list[Member]] = {}
+        members = sorted(members, key=lambda m: -flops_per_step(self.network, m.recipe))
         for member in members:
             structure = jax.tree.structure(member.recipe.for_program())
             groups.setdefault((structure, member.step), []).append(member)

@@ -1,0 +1,82 @@
+"""A study on disk: every decision and result in a journal, members beside it; replayed after a kill.
+
+The search asks the study for each decision and each result. What the journal holds is given back as it was;
+what it lacks is computed and written down before it counts. So a study that was killed goes on from the last
+rung that was written, and makes no decision twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from goodfit.engine.population import Member
+from goodfit.engine.snapshot import restore, snapshot
+from goodfit.errors import RunFolderError
+from goodfit.network import Network
+from goodfit.store.arrays import load_arrays, save_arrays
+from goodfit.store.journal import Journal
+
+
+class Study:
+    """The journal of one search; without a folder it lives in memory alone."""
+
+    def __init__(self, folder: Path | None, network: Network) -> None:
+        self.network = network
+        self.folder = folder
+        self._journal = Journal(folder / "journal-search.jsonl") if folder else None
+        self._records = self._journal.records() if self._journal else []
+        self._next = 0
+        self.elapsed = float(self._records[-1]["elapsed"]) if self._records else 0.0
+
+    @property
+    def replaying(self) -> bool:
+        """Whether the next decision is already in the journal."""
+        return self._next < len(self._records)
+
+    def record(
+        self,
+        kind: str,
+        make: Callable[[], dict[str, Any]],
+        elapsed: Callable[[], float],
+        *,
+        unless: Callable[[], bool] = lambda: False,
+    ) -> dict[str, Any]:
+        """Return the next record of the journal, or make it and write it down.
+
+        What was made while ``unless()`` turned true (the user interrupted it) is returned but not written, so
+        that it is made again, whole, when the study goes on.
+
+        Raises:
+            RunFolderError: the journal holds another kind of record here: it is of another search.
+        """
+        if self.replaying:
+            found = self._records[self._next]
+            if found["kind"] != kind:
+                raise RunFolderError(
+                    f"The journal in {self.folder} does not fit this search: it has {found['kind']!r} where "
+                    f"{kind!r} belongs. Use another --out folder."
+                )
+        else:
+            found = {**make(), "kind": kind, "elapsed": round(elapsed(), 3)}
+            if unless():
+                return found
+            if self._journal:
+                self._journal.append(found)
+            self._records.append(found)
+        self._next += 1
+        return found
+
+    def keep(self, member: Member) -> str | None:
+        """Write the member's state down and return its name, or None without a folder."""
+        if self.folder is None:
+            return None
+        arrays, record = snapshot(member)
+        return save_arrays(self.folder / "members", arrays, record)
+
+    def bring_back(self, name: str) -> Member:
+        """Return the member that `keep` named."""
+        assert self.folder is not None, "a study in memory has nothing to bring back"
+        arrays, record = load_arrays(self.folder / "members", name)
+        return restore(self.network, arrays, record)
