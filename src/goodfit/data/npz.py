@@ -45,7 +45,7 @@ def read_npz(path: Path) -> Table:
 
 def _load(path: Path) -> dict[str, np.ndarray]:
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             return {name: archive[name] for name in archive.files}
     except (ValueError, OSError, EOFError, zipfile.BadZipFile, AttributeError, TypeError) as error:
         hint = "arrays of Python objects are not read" if "allow_pickle" in str(error) else "it is damaged"

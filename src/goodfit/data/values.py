@@ -107,6 +107,12 @@ def texts_of(values: np.ndarray, kind: Kind) -> np.ndarray:
     return words[codes]
 
 
+def plain_text(text: str) -> str:
+    """Return the text of the number that ``text`` spells ("03" and "3.0" give "3"), else ``text``."""
+    value = _parse_number(text)
+    return text if value is None else number_text(value)
+
+
 def number_text(value: float) -> str:
     """Return the shortest exact text of a number, whole numbers without a point."""
     value = float(value)
