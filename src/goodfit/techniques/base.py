@@ -29,7 +29,21 @@ def technique(cls: type[T]) -> type[T]:
     fields = dataclasses.fields(made)  # type: ignore[arg-type]
     static = [f.name for f in fields if f.metadata.get("structure")]
     values = [f.name for f in fields if f.name not in static]
-    jax.tree_util.register_dataclass(made, data_fields=values, meta_fields=static)
+    keys = [jax.tree_util.GetAttrKey(name) for name in values]
+
+    # Not `register_dataclass`: in JAX 0.10 the structures of two such classes with equal static fields
+    # compare equal (SGD's and AdaGrad's), so that one jitted function in eighty ran the other's program.
+    def flatten(one: Any) -> tuple[list[Any], tuple[Any, ...]]:
+        return [getattr(one, name) for name in values], tuple(getattr(one, name) for name in static)
+
+    def flatten_with_keys(one: Any) -> tuple[list[Any], tuple[Any, ...]]:
+        children, aux = flatten(one)
+        return list(zip(keys, children, strict=True)), aux
+
+    def unflatten(aux: tuple[Any, ...], children: Any) -> Any:
+        return made(**dict(zip(static, aux, strict=True)), **dict(zip(values, children, strict=True)))
+
+    jax.tree_util.register_pytree_with_keys(made, flatten_with_keys, unflatten, flatten)
     return made
 
 
