@@ -115,6 +115,8 @@ class Recipe:
                 value = {"name": "Optax", "label": value.name, "values": _plain(value.values)}
             elif dataclasses.is_dataclass(value):
                 value = values_as_json(value)
+            elif isinstance(value, np.generic):
+                value = value.item()
             record[field.name] = list(value) if isinstance(value, tuple) else value
         return record
 
@@ -177,14 +179,15 @@ def _plain(values: Any) -> Any:
 def _from_record(value: Any, optimizer: Optimizer | None) -> Any:
     if not isinstance(value, dict):
         return value
-    fields = {key: _from_record(inner, optimizer) for key, inner in value.items() if key != "name"}
     if value.get("name") == "Optax":
         if optimizer is None:
             raise InputError(
                 f"This recipe was trained with the optax object {value.get('label')!r}, which a file cannot "
                 "hold: pass it again as optimizer=Optax(name, tx)."
             )
-        return optimizer
+        values = value.get("values")
+        return dataclasses.replace(optimizer, values=values) if isinstance(optimizer, Optax) else optimizer
+    fields = {key: _from_record(inner, optimizer) for key, inner in value.items() if key != "name"}
     kind = _KNOWN.get(str(value.get("name")))
     if kind is None:
         raise InputError(f"Unknown technique {value.get('name')!r}{nearest(str(value.get('name')), _KNOWN)}.")
@@ -204,11 +207,13 @@ def _check(recipe: Recipe) -> None:
         raise must_be("Recipe(batch_size=…)", "a whole number >= 1", recipe.batch_size)
     if isinstance(recipe.init, str):
         initializer_for(recipe.init, recipe.activation)
-    if isinstance(recipe.optimizer, type | str):
+    if not isinstance(recipe.optimizer, Optimizer):
         raise must_be("Recipe(optimizer=…)", "an optimizer object such as Adam(lr=0.001)", recipe.optimizer)
     if recipe.batch_norm and recipe.layer_norm:
         raise InputError("Recipe takes batch_norm or layer_norm, not both: set one of them to False.")
-    if isinstance(recipe.dropout, float | int):
+    if not isinstance(recipe.schedule, Schedule | None):
+        raise must_be("Recipe(schedule=…)", "None or a schedule such as Cosine()", recipe.schedule)
+    if not isinstance(recipe.dropout, Dropout | None):
         check_number(recipe, "dropout", low=0.0, below=1.0)
     check_number(recipe, "weight_decay", low=0.0)
     check_number(recipe, "label_smoothing", low=0.0, below=1.0)
