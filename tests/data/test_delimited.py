@@ -124,6 +124,10 @@ def test_columns_keep_their_kinds(tmp_path):
     assert list(table.columns["spaced"]) == ["x", "y", "z"]
 
 
+def test_long_fields_are_read(tmp_path):
+    assert read(tmp_path, f"a;b\n1;{'x' * 200_000}\n2;y\n").kinds == {"a": "number", "b": "category"}
+
+
 def test_an_unnamed_first_column_gets_a_name(tmp_path):
     assert list(read(tmp_path, ",a\n0,5\n1,6\n").columns) == ["Unnamed: 0", "a"]
 
@@ -143,7 +147,11 @@ def test_an_unnamed_first_column_gets_a_name(tmp_path):
             "a,b\n1,2\n1,2,3\n",
             "cannot be cut into its 2 columns with the comma as separator: Expected 2 fields",
         ),
-        ("a,b\n1,2,3\n4,5,6\n", "cannot be cut into its 2 columns"),
+        ("a,b\n1,2,3\n4,5,6\n", "2 columns .* the rows have more fields than the first line has names"),
+        ('a,b\n1,"x\n', "EOF inside string"),
+        (b"a,b\n1,\x002\n", "t.csv is not a text file: it holds zero bytes"),
+        ("a,b\n1,2\n".encode("utf-32"), "t.csv is not a text file: it holds zero bytes"),
+        ("x" * 200_000 + ",b\n1,2\n", "The first line of t.csv is not a list of column names"),
         ("a,b\n1,inf\n", "Column 'b' holds an infinite value in row 1"),
         ("a,b\n1,-Infinity\n", "Column 'b' holds an infinite value in row 1"),
         (b"\x1f\x8b\x08broken", "t.csv is a damaged gzip file"),

@@ -6,6 +6,7 @@ import csv
 import io
 import re
 import warnings
+from collections.abc import Iterator
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -43,6 +44,8 @@ def read_delimited(path: Path) -> Table:
         notes.append(f"The encoding found is {encoding}.")
     if not text.strip():
         raise InputError(f"{path.name} is empty: it holds no text.")
+    if "\0" in text:
+        raise InputError(f"{path.name} is not a text file: it holds zero bytes.")
     separator = find_separator(text)
     if separator != ",":
         notes.append(f"The separator found is the {SEPARATORS[separator]}.")
@@ -97,12 +100,17 @@ def find_separator(text: str) -> str:
     return best
 
 
-def _rows(text: str, separator: str) -> Any:
-    return csv.reader(io.StringIO(text, newline=""), delimiter=separator, skipinitialspace=True)
+def _rows(text: str, separator: str) -> Iterator[list[str]]:
+    try:
+        yield from csv.reader(io.StringIO(text, newline=""), delimiter=separator, skipinitialspace=True)
+    except csv.Error:  # a field beyond the reader's limit: what came before it tells enough
+        return
 
 
 def _header(text: str, separator: str, path: Path) -> list[str]:
-    first = next(row for row in _rows(text, separator) if row)
+    first = next((row for row in _rows(text, separator) if row), None)
+    if first is None:
+        raise InputError(f"The first line of {path.name} is not a list of column names.")
     names = [name.strip() or f"Unnamed: {place}" for place, name in enumerate(first)]
     if len(names) > 1 and all(re.fullmatch(r"[-+.\deE]+", name) for name in names):
         raise InputError(
@@ -136,7 +144,9 @@ def _parse(text: str, separator: str, names: list[str], path: Path) -> Any:
                 low_memory=False,
             )
         except (pd.errors.ParserError, pd.errors.ParserWarning, pd.errors.EmptyDataError) as error:
-            reason = str(error).strip().removeprefix("Error tokenizing data. C error: ")
+            reason = str(error).strip().removeprefix("Error tokenizing data. C error: ").rstrip(".")
+            if isinstance(error, pd.errors.ParserWarning):
+                reason = "the rows have more fields than the first line has names"
             raise InputError(
                 f"{path.name} cannot be cut into its {len(names)} columns "
                 f"with the {SEPARATORS[separator]} as separator: {reason}."

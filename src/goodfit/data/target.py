@@ -99,7 +99,9 @@ class TargetCodec:
 
     def restore(self, z: np.ndarray) -> np.ndarray:
         """Return z * y_scale + y_mean, kept within the range of the training rows."""
-        return np.clip(np.asarray(z, np.float64) * self.y_scale + self.y_mean, self.y_low, self.y_high)
+        with np.errstate(over="ignore"):  # what overflows is cut to the range
+            y = np.asarray(z, np.float64) * self.y_scale + self.y_mean
+        return np.clip(y, self.y_low, self.y_high)
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON types; floats survive exactly."""
