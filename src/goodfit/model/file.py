@@ -1,0 +1,284 @@
+"""The model file: one safetensors file that loads without running code.
+
+Layout: 8 bytes header length (little-endian), a JSON header, float32 data. The header's ``__metadata__`` has
+one key, ``goodfit``: sorted JSON with format version, schema, target, members and record, and ``sha256``, the
+hash of the whole file with these 64 digits as zeros. Nothing in it depends on clock, path or host, so equal
+models have equal bytes. Loading checks sizes, names, types, shapes and hash before anything is used.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import os
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from goodfit.data.schema import Schema
+from goodfit.data.target import TargetCodec
+from goodfit.errors import InputError, ModelFileError
+from goodfit.model.model import Model, ModelMember
+from goodfit.model.predict import ACTIVATIONS, HEADS
+from goodfit.store.atomic import write_bytes
+
+FORMAT = 1
+MOST_HEADER = 64 * 2**20  # bytes; a schema of 100,000 columns stays below
+_ZEROS = "0" * 64
+_KEYS = {"format", "members", "record", "schema", "sha256", "target", "target_name"}
+_MEMBER_KEYS = {"architecture", "recipe", "text", "weight"}
+_ARCHITECTURE: dict[str, type | tuple[type, ...]] = {
+    "activation": str,
+    "head": str,
+    "hidden": list,
+    "hidden_scale": (int, float),
+    "input_scale": (int, float),
+    "inputs": int,
+    "norm": (str, type(None)),
+    "norm_epsilon": (int, float),
+    "norm_position": str,
+    "outputs": int,
+}
+
+
+def model_bytes(model: Model) -> bytes:
+    """Return the content of the model's file."""
+    tensors: dict[str, np.ndarray] = {}
+    for i, member in enumerate(model.members):
+        for key, array in (*member.params.items(), *member.running.items()):
+            tensors[f"member.{i}.{key}"] = np.ascontiguousarray(array, dtype="<f4")
+    header: dict[str, Any] = {}
+    offset = 0
+    for name in sorted(tensors):
+        size = tensors[name].nbytes
+        shape = list(tensors[name].shape)
+        header[name] = {"dtype": "F32", "shape": shape, "data_offsets": [offset, offset + size]}
+        offset += size
+    content = {
+        "format": FORMAT,
+        "members": [
+            {"architecture": m.architecture, "recipe": m.recipe, "text": m.text, "weight": m.weight}
+            for m in model.members
+        ],
+        "record": model.record,
+        "schema": model.schema.to_json(),
+        "sha256": _ZEROS,
+        "target": model.target.to_json(),
+        "target_name": model.target_name,
+    }
+    header["__metadata__"] = {"goodfit": _dumps(content)}
+    text = _dumps(header).encode()
+    text += b" " * (-len(text) % 8)
+    data = b"".join([len(text).to_bytes(8, "little"), text, *(tensors[n].tobytes() for n in sorted(tensors))])
+    digits = hashlib.sha256(data).hexdigest().encode()
+    place = _hash_place(data[: 8 + len(text)])
+    return data[:place] + digits + data[place + 64 :]
+
+
+def _dumps(value: Any) -> str:
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+def _hash_place(header: bytes) -> int:
+    """Return where the 64 digits stand: after the last ``sha256`` key in the header."""
+    marker = b'\\"sha256\\":\\"'
+    return header.rfind(marker) + len(marker)
+
+
+def save_model(path: str | os.PathLike[str], model: Model) -> str:
+    """Write the model to ``path``, whole or not at all; return its SHA-256.
+
+    Raises:
+        RunFolderError: the folder or the disk does not take it.
+    """
+    data = model_bytes(model)
+    write_bytes(path, data)
+    return hashlib.sha256(data).hexdigest()
+
+
+def load_model(path: str | os.PathLike[str]) -> Model:
+    """Return the model in a file, or in the run folder ``path``.
+
+    Raises:
+        ModelFileError: the file is missing, truncated, altered, of another kind, or of a newer version.
+    """
+    path = Path(path)
+    if path.is_dir():
+        path = path / "model.safetensors"
+        if not path.is_file():
+            raise ModelFileError(f"The folder {path.parent} holds no model.safetensors: name a finished run.")
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise ModelFileError(f"Cannot read the model file {path}: {error.strerror}.") from None
+    try:
+        return parse_model(data)
+    except ModelFileError as error:
+        raise ModelFileError(f"{path}: {error}") from None
+
+
+def parse_model(data: bytes) -> Model:
+    """Return the model that ``data`` holds.
+
+    Raises:
+        ModelFileError: as `load_model`, without the file's name.
+    """
+    header, start = _header(data)
+    content = _content(header)
+    if content.get("format") != FORMAT:
+        _refuse_version(content.get("format"))
+    _check_hash(data, start)
+    if set(content) != _KEYS:
+        odd = sorted(set(content) ^ _KEYS)
+        raise ModelFileError(f"this model file has keys that do not belong, or lacks some: {odd}.")
+    tensors = _tensors(header, data, start)
+    try:
+        schema = Schema.from_json(content["schema"])
+        target = TargetCodec.from_json(content["target"])
+        members = tuple(_member(i, m, tensors) for i, m in enumerate(content["members"]))
+    except ModelFileError:
+        raise
+    except (InputError, TypeError, KeyError, AttributeError, ValueError) as error:
+        raise ModelFileError(f"this model file's description is damaged ({error}).") from None
+    _check_fit(members, schema, target, tensors)
+    return Model(members, schema, target, str(content["target_name"]), dict(content["record"]))
+
+
+def _header(data: bytes) -> tuple[dict[str, Any], int]:
+    """Return the JSON header and where the data begin."""
+    if len(data) < 8:
+        raise ModelFileError("this is no goodfit model: the file is empty or cut short.")
+    length = int.from_bytes(data[:8], "little")
+    if length > MOST_HEADER:
+        raise ModelFileError("this is no goodfit model file (it does not begin like a safetensors file).")
+    if 8 + length > len(data):
+        raise ModelFileError("this model file is cut short: copy it again.")
+    try:
+        header = json.loads(data[8 : 8 + length])
+    except (ValueError, RecursionError):
+        raise ModelFileError("this is no goodfit model file (its header is not JSON).") from None
+    if not isinstance(header, dict):
+        raise ModelFileError("this is no goodfit model file (its header is not an object).")
+    return header, 8 + length
+
+
+def _content(header: dict[str, Any]) -> dict[str, Any]:
+    metadata = header.pop("__metadata__", None)
+    text = metadata.get("goodfit") if isinstance(metadata, dict) else None
+    if not isinstance(text, str) or len(metadata) != 1:  # type: ignore[arg-type]
+        raise ModelFileError("this safetensors file was not written by goodfit.")
+    try:
+        content = json.loads(text)
+    except (ValueError, RecursionError):
+        content = None
+    if not isinstance(content, dict):
+        raise ModelFileError("this model file's description is damaged.")
+    return content
+
+
+def _refuse_version(version: Any) -> None:
+    if isinstance(version, int) and version > FORMAT:
+        raise ModelFileError(
+            f"this model file has format {version} and this goodfit reads up to {FORMAT}: update goodfit."
+        )
+    raise ModelFileError(f"this model file has an unknown format, {version!r}.")
+
+
+def _check_hash(data: bytes, start: int) -> None:
+    place = _hash_place(data[:start])
+    digits = data[place : place + 64]
+    whole = hashlib.sha256(data[:place] + _ZEROS.encode() + data[place + 64 :]).hexdigest()
+    if whole.encode() != digits:
+        raise ModelFileError("this model file was altered or cut short after it was written: copy it again.")
+
+
+def _tensors(header: dict[str, Any], data: bytes, start: int) -> dict[str, np.ndarray]:
+    """Return the arrays, whose extents must tile the data without gap or overlap."""
+    found: dict[str, np.ndarray] = {}
+    expected = 0
+    for name in sorted(header):
+        entry = header[name]
+        try:
+            dtype, shape, (low, high) = entry["dtype"], entry["shape"], entry["data_offsets"]
+            whole = all(type(n) is int and n >= 0 for n in (*shape, low, high))
+        except (TypeError, KeyError, ValueError):
+            raise ModelFileError(
+                f"the array {name!r} in this model file is not described as it must be."
+            ) from None
+        if dtype != "F32" or not whole or low != expected or high - low != 4 * math.prod(shape):
+            raise ModelFileError(f"the array {name!r} in this model file has a wrong type, shape or place.")
+        if start + high > len(data):
+            raise ModelFileError("this model file is cut short: copy it again.")
+        found[name] = np.frombuffer(data, "<f4", math.prod(shape), start + low).reshape(shape)
+        expected = high
+    if start + expected != len(data):
+        raise ModelFileError("this model file has bytes that belong to no array.")
+    return found
+
+
+def _member(i: int, entry: dict[str, Any], tensors: dict[str, np.ndarray]) -> ModelMember:
+    if set(entry) != _MEMBER_KEYS:
+        raise ModelFileError(f"network {i} in this model file is not described as it must be.")
+    architecture = entry["architecture"]
+    if set(architecture) != set(_ARCHITECTURE) or not all(
+        isinstance(architecture[key], kind) and not isinstance(architecture[key], bool)
+        for key, kind in _ARCHITECTURE.items()
+    ):
+        raise ModelFileError(f"network {i} in this model file has an architecture that is not known.")
+    _check_architecture(i, architecture)
+    params, running = {}, {}
+    for name, shape in _shapes(architecture).items():
+        array = tensors.get(f"member.{i}.{name}")
+        if array is None or array.shape != shape or not np.isfinite(array).all():
+            raise ModelFileError(f"the array {name!r} of network {i} is lacking, misshapen or not finite.")
+        (running if name.endswith((".mean", ".var")) else params)[name] = array
+    weight = float(entry["weight"])
+    if not (math.isfinite(weight) and weight > 0):
+        raise ModelFileError(f"network {i} in this model file has no positive weight.")
+    return ModelMember(architecture, params, running, weight, dict(entry["recipe"]), str(entry["text"]))
+
+
+def _check_architecture(i: int, architecture: dict[str, Any]) -> None:
+    known = (
+        architecture["activation"] in ACTIVATIONS
+        and architecture["head"] in HEADS
+        and architecture["norm"] in (None, "batch", "layer")
+        and architecture["norm_position"] in ("before", "after")
+        and all(type(n) is int and n > 0 for n in architecture["hidden"])
+        and architecture["inputs"] > 0
+        and architecture["outputs"] > 0
+    )
+    if not known:
+        raise ModelFileError(
+            f"network {i} in this model file uses a technique that this goodfit does not know."
+        )
+
+
+def _shapes(architecture: dict[str, Any]) -> dict[str, tuple[int, ...]]:
+    """Return every array that a network of this architecture has, with its shape."""
+    shapes: dict[str, tuple[int, ...]] = {}
+    widths = [architecture["inputs"], *architecture["hidden"], architecture["outputs"]]
+    names = [*(f"hidden.{i}" for i in range(len(architecture["hidden"]))), "output"]
+    for name, (n_in, n_out) in zip(names, pairwise(widths), strict=True):
+        shapes |= {f"{name}.weight": (n_in, n_out), f"{name}.bias": (n_out,)}
+        if architecture["norm"] and name != "output":
+            parts = ("scale", "shift", *(("mean", "var") if architecture["norm"] == "batch" else ()))
+            shapes |= {f"{name}.norm.{part}": (n_out,) for part in parts}
+    return shapes
+
+
+def _check_fit(
+    members: tuple[ModelMember, ...], schema: Schema, target: TargetCodec, tensors: dict[str, np.ndarray]
+) -> None:
+    """Refuse members that do not fit the columns, the classes, or the arrays in the file."""
+    outputs = len(target.classes) if target.task == "classification" else 1
+    if not members:
+        raise ModelFileError("this model file holds no network.")
+    for i, member in enumerate(members):
+        if member.architecture["inputs"] != schema.width or member.architecture["outputs"] != outputs:
+            raise ModelFileError(f"network {i} in this model file does not fit its columns or classes.")
+    if len(tensors) != sum(len(m.params) + len(m.running) for m in members):
+        raise ModelFileError("this model file holds arrays that no network uses.")
