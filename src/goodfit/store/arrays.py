@@ -1,10 +1,9 @@
-"""Arrays in files that are named by their content and never change."""
+"""Named arrays with a JSON record in one immutable file, named by the hash of its content."""
 
 from __future__ import annotations
 
 import hashlib
-import json
-import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,40 +11,54 @@ import numpy as np
 
 from goodfit.errors import RunFolderError
 from goodfit.store.atomic import write_bytes
+from goodfit.store.canonical import dumps, loads
+from goodfit.store.tensors import pack, read_header, view
+
+_KEY = "goodfit"
 
 
-def save_arrays(folder: str | os.PathLike[str], arrays: dict[str, np.ndarray], meta: dict[str, Any]) -> str:
-    """Write named arrays and a JSON record as one safetensors file; return its name, a content hash.
+def save_arrays(folder: str | Path, arrays: Mapping[str, np.ndarray], meta: Mapping[str, Any]) -> str:
+    """Write ``{hash}.safetensors`` into a folder, made if need be, and return the hash (SHA-256, hex).
 
     Raises:
-        RunFolderError: the folder or the disk does not take it.
+        RunFolderError: the folder cannot be written.
     """
-    from safetensors.numpy import save
-
-    record = json.dumps(meta, sort_keys=True)
-    data = save({k: np.ascontiguousarray(a) for k, a in sorted(arrays.items())}, {"record": record})
-    name = hashlib.sha256(data).hexdigest()[:32]
-    path = Path(folder) / f"{name}.safetensors"
-    if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_bytes(path, data)
+    blob = _pack(arrays, meta)
+    name = hashlib.sha256(blob).hexdigest()
+    try:
+        Path(folder).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RunFolderError(f"Cannot create the folder {folder}: {error.strerror}.") from None
+    write_bytes(_path(folder, name), blob)
     return name
 
 
-def load_arrays(folder: str | os.PathLike[str], name: str) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-    """Return what `save_arrays` wrote under ``name``.
+def load_arrays(folder: str | Path, name: str) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    """Return read-only arrays and record that `save_arrays` wrote under this name.
 
     Raises:
-        RunFolderError: the file is missing, or its content is no longer what its name says.
+        RunFolderError: the file is missing, or is not what was written.
     """
-    from safetensors.numpy import load
-
-    path = Path(folder) / f"{name}.safetensors"
+    path = _path(folder, name)
     try:
-        data = path.read_bytes()
+        blob = path.read_bytes()
     except OSError as error:
-        raise RunFolderError(f"Cannot read {path}, which the journal names: {error.strerror}.") from error
-    if hashlib.sha256(data).hexdigest()[:32] != name:
-        raise RunFolderError(f"{path} was altered after it was written: restore it, or start a new run.")
-    header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
-    return load(data), json.loads(header["__metadata__"]["record"])
+        raise RunFolderError(f"Cannot read {path}: {error.strerror}.") from None
+    if hashlib.sha256(blob).hexdigest() != name:
+        raise RunFolderError(f"{path} was altered or damaged: its content does not fit its name.")
+    start = 8 + int.from_bytes(blob[:8], "little")
+    header = read_header(blob[:8], blob[8:start])
+    return view(header, memoryview(blob)[start:]), loads(header.metadata[_KEY])
+
+
+def sha256_of(arrays: Mapping[str, np.ndarray], meta: Mapping[str, Any]) -> str:
+    """Return the name that `save_arrays` would give: the hash over names, types, shapes, values, record."""
+    return hashlib.sha256(_pack(arrays, meta)).hexdigest()
+
+
+def _pack(arrays: Mapping[str, np.ndarray], meta: Mapping[str, Any]) -> bytes:
+    return pack(arrays, {_KEY: dumps(dict(meta))})
+
+
+def _path(folder: str | Path, name: str) -> Path:
+    return Path(folder) / f"{name}.safetensors"

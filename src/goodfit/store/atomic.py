@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from goodfit.errors import RunFolderError
+from goodfit.store.canonical import plain
 
 
 def write_bytes(path: str | os.PathLike[str], data: bytes) -> None:
@@ -30,9 +31,9 @@ def write_bytes(path: str | os.PathLike[str], data: bytes) -> None:
         except BaseException:
             Path(temporary).unlink(missing_ok=True)
             raise
-        _sync_folder(path.parent)
+        sync_folder(path.parent)
     except OSError as error:
-        raise RunFolderError(f"Cannot write {path}: {error.strerror}.") from error
+        raise RunFolderError(f"Cannot write {path}: {error.strerror or error}.") from error
 
 
 def write_text(path: str | os.PathLike[str], text: str) -> None:
@@ -41,8 +42,8 @@ def write_text(path: str | os.PathLike[str], text: str) -> None:
 
 
 def write_json(path: str | os.PathLike[str], value: Any) -> None:
-    """Write ``value`` as sorted, indented JSON, whole or not at all."""
-    write_text(path, json.dumps(value, sort_keys=True, indent=1, ensure_ascii=False) + "\n")
+    """Write ``value`` as sorted, indented JSON, whole or not at all; `canonical.loads` reads it."""
+    write_text(path, json.dumps(plain(value), sort_keys=True, indent=1, allow_nan=False) + "\n")
 
 
 def check_writable_folder(path: str | os.PathLike[str]) -> Path:
@@ -64,7 +65,7 @@ def check_writable_folder(path: str | os.PathLike[str]) -> Path:
     return folder
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
     """Make a rename in ``folder`` survive a power cut."""
     handle = os.open(folder, os.O_RDONLY)
     try:

@@ -2,39 +2,45 @@
 
 from __future__ import annotations
 
-import json
 import os
 import zlib
 from pathlib import Path
 from typing import Any
 
 from goodfit.errors import RunFolderError
+from goodfit.store.atomic import sync_folder
+from goodfit.store.canonical import dumps, loads
 
 
 class Journal:
     """Records in ``path``, in the order in which they were appended.
 
-    A line is ``<CRC-32 of the JSON, 8 hex digits> <JSON with sorted keys>``. A record counts once its line
-    ends; what a kill left of the last line is ignored and overwritten. Non-finite floats are kept as
-    JavaScript's NaN and Infinity.
+    A line is canonical JSON (see `goodfit.store.canonical`) whose last key, ``crc``, is the CRC-32 of the
+    bytes before it: any JSON tool reads it. A record counts once its line ends; what a kill left of the
+    last line is ignored and overwritten.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path)
 
     def append(self, record: dict[str, Any]) -> None:
-        """Write one record down; when this returns it survives a kill and a power cut.
+        """Write one record down (no key "crc"); when this returns it survives a kill and a power cut.
 
         Raises:
             RunFolderError: the folder or the disk does not take it.
         """
-        text = json.dumps(record, sort_keys=True).encode()
+        if "crc" in record:
+            raise ValueError("the key 'crc' belongs to the journal")
+        body = dumps(record).encode()[:-1] + (b"," if record else b"")
         try:
+            new = not self.path.exists()
             with open(self.path, "a+b") as file:
                 _cut_torn_tail(file)
-                file.write(b"%08x %s\n" % (zlib.crc32(text), text))
+                file.write(body + _tail(body) + b"\n")
                 file.flush()
                 os.fsync(file.fileno())
+            if new:
+                sync_folder(self.path.parent)
         except OSError as error:
             raise RunFolderError(f"Cannot write to {self.path}: {error.strerror}.") from error
 
@@ -50,21 +56,21 @@ class Journal:
             return []
         except OSError as error:
             raise RunFolderError(f"Cannot read {self.path}: {error.strerror}.") from error
-        return [
-            self._record(i, line) for i, line in enumerate(lines[:-1], start=1)
-        ]  # the last: torn or empty
+        whole = lines[:-1]  # the last is torn or empty
+        return [self._record(i, line) for i, line in enumerate(whole, start=1)]
 
     def _record(self, number: int, line: bytes) -> dict[str, Any]:
-        crc, _, text = line.partition(b" ")
-        try:
-            if int(crc, 16) != zlib.crc32(text):
-                raise ValueError
-            return json.loads(text)
-        except ValueError:
+        body = line[: -len(_tail(b""))]
+        if not body or line != body + _tail(body):
             raise RunFolderError(
                 f"Line {number} of {self.path} is damaged: it was altered after it was written. "
                 "Restore the file from a copy, or start anew in another folder."
-            ) from None
+            )
+        return loads(body.rstrip(b",") + b"}")
+
+
+def _tail(body: bytes) -> bytes:
+    return b'"crc":"%08x"}' % zlib.crc32(body)
 
 
 def _cut_torn_tail(file: Any) -> None:
