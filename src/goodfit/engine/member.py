@@ -66,7 +66,7 @@ class State(NamedTuple):
 class Report(NamedTuple):
     """What a leg tells."""
 
-    losses: Array  # (K,) training loss by step, penalty left out; NaN where no step was run
+    losses: Array  # (K,) training loss by step, penalty left out; NaN where no step was run, or in vain
     gradient_norm: Array  # of the last step
     holdout_loss: Array  # (S,) weighted means; NaN without evaluation
     holdout_error: Array  # (S,) share of wrong labels, or mean squared error
@@ -122,7 +122,8 @@ def train_step(network: Network, recipe: Recipe, state: State, data: Data, rows:
     new = state._replace(params=params, slots=slots, running=running, step=state.step + 1)
     kept = jax.tree.map(lambda fresh, old: jnp.where(going, fresh, old), new, state)
     code = jnp.where(finite, state.code, DIVERGED).astype(jnp.int32)
-    return kept._replace(code=code), loss, norm
+    told = jnp.where(state.code == RUNNING, loss, jnp.nan)  # a member at rest has no further losses
+    return kept._replace(code=code), told, norm
 
 
 def evaluate(network: Network, recipe: Recipe, state: State, holdout: Holdout, blocks: Array):
