@@ -1,0 +1,119 @@
+"""How far a score measured on n rows may be from the truth."""
+
+from __future__ import annotations
+
+from statistics import NormalDist
+
+import numpy as np
+
+from goodfit.stats.metrics import Metric
+
+RESAMPLES = 1000
+_WORK = 2e8  # rows x classes x resamples; above, fewer resamples, at least _FEWEST (2 to 5 s)
+_FEWEST = 200
+
+
+def score_interval(
+    metric: Metric,
+    y: np.ndarray,
+    prediction: np.ndarray,
+    weights: np.ndarray | None = None,
+    *,
+    level: float = 0.95,
+    seed: int = 0,
+) -> tuple[float, float, float]:
+    """Return (score, low, high) of a prediction on rows drawn independently; NaN three times if not finite.
+
+    Accuracy: Wilson's interval (1927), Clopper and Pearson's (1934) if all rows or none are right; with
+    weights the number of rows is (Σw)²/Σw² (Kish). Others: percentiles of 1,000 bootstrap resamples, drawn
+    class by class (fewer above 200,000 rows x classes, at least 200). If every row is predicted right,
+    resampling shows no error: then the lower end allows for as many as the smallest class can hide.
+    ``interval_method`` says it in words. Arguments as `Metric.function`; the same seed, the same interval.
+    """
+    score = metric(y, prediction, weights)
+    if not np.isfinite(score):
+        return score, float("nan"), float("nan")
+    w = np.ones(len(y)) if weights is None else np.asarray(weights, np.float64)
+    if metric.name == "accuracy":
+        low, high = _wilson(score, _effective(w), level)
+        return score, low, high
+    strata = np.asarray(y) if metric.task == "classification" else np.zeros(len(y), np.int64)
+    low, high = _bootstrap(metric, np.asarray(y), prediction, w, strata, level, seed)
+    if low == high == score == metric.best == 1.0 and metric.task == "classification":
+        classes = [k for k in np.unique(strata) if w[strata == k].sum() > 0]
+        hidden = 1 - _all_right(min(_effective(w[strata == k]) for k in classes), level)
+        low = 1 - hidden / len(classes)
+    return score, min(low, score), max(high, score)
+
+
+def interval_method(metric: Metric, level: float = 0.95) -> str:
+    """Return the name of what `score_interval` does, for tables and reports."""
+    kind = "Wilson interval" if metric.name == "accuracy" else "bootstrap interval"
+    return f"{100 * level:g} % {kind}"
+
+
+def mean_interval(values: np.ndarray, *, level: float = 0.95) -> tuple[float, float, float]:
+    """Return (mean, low, high) of independent values [n] by Student's t; ends are NaN for one value.
+
+    A NaN among the values makes all three NaN: leave it out on purpose or not at all.
+    """
+    from scipy.stats import t
+
+    values = np.asarray(values, np.float64)
+    n = len(values)
+    mean = float(np.mean(values)) if n else float("nan")
+    if n < 2:
+        return mean, float("nan"), float("nan")
+    half = float(t.ppf(0.5 + level / 2, n - 1) * np.std(values, ddof=1) / np.sqrt(n))
+    return mean, mean - half, mean + half
+
+
+def _effective(w: np.ndarray) -> float:
+    return float(w.sum() ** 2 / (w**2).sum())
+
+
+def _all_right(n: float, level: float) -> float:
+    """Return Clopper and Pearson's lower end when all of n are right."""
+    return ((1 - level) / 2) ** (1 / n)
+
+
+def _wilson(share: float, n: float, level: float) -> tuple[float, float]:
+    if share == 1.0:
+        return _all_right(n, level), 1.0
+    if share == 0.0:
+        return 0.0, 1 - _all_right(n, level)
+    z = NormalDist().inv_cdf(0.5 + level / 2)
+    middle = (share + z**2 / (2 * n)) / (1 + z**2 / n)
+    half = z / (1 + z**2 / n) * np.sqrt(share * (1 - share) / n + z**2 / (4 * n**2))
+    return max(0.0, float(middle - half)), min(1.0, float(middle + half))
+
+
+def _bootstrap(
+    metric: Metric,
+    y: np.ndarray,
+    prediction: np.ndarray,
+    w: np.ndarray,
+    strata: np.ndarray,
+    level: float,
+    seed: int,
+) -> tuple[float, float]:
+    """Return percentiles of the score over resamples that keep the number of rows of each stratum."""
+    n = len(y)
+    prediction = np.asarray(prediction, np.float64)
+    score = metric.prepare(y, prediction)
+    resamples = int(np.clip(_WORK / prediction.size, _FEWEST, RESAMPLES))
+    order = np.argsort(strata, kind="stable")
+    _, first, size = np.unique(strata[order], return_index=True, return_counts=True)
+    first, size = np.repeat(first, size), np.repeat(size, size)  # of each sorted row's stratum
+    random = np.random.Generator(np.random.Philox(seed))
+    counts = np.empty(n)
+    scores = []
+    for _ in range(resamples):
+        drawn = first + (random.random(n) * size).astype(np.int64)
+        counts[order] = np.bincount(drawn, minlength=n)
+        resampled = counts * w
+        if resampled.any():  # rows of weight 0 may be all that was drawn
+            scores.append(score(resampled))
+    tail = (1 - level) / 2
+    low, high = np.nanquantile(scores, [tail, 1 - tail])
+    return float(low), float(high)
