@@ -6,6 +6,8 @@ import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from functools import cached_property
+from statistics import NormalDist
 from typing import Any, get_args
 
 import numpy as np
@@ -15,7 +17,9 @@ from goodfit.errors import InputError
 
 MAX_CATEGORIES = 64
 
-_CLIP = 3.0  # no encoded number lies further out
+LEVELS = 128  # quantiles kept of a column of numbers
+FEW_LEVELS = 6  # with fewer distinct values the rank says no more than the number
+_CLIP = 8.0  # no encoded number lies further out
 _HUGE = 1e300  # differences of numbers within stay finite
 _FEW_ROWS = 10  # below, every column looks like an identifier
 _ID_NAME = re.compile(r"(?i:(^|.*[\W_])(id|idx|index|key|uuid|guid|no|nr|number))|.*[a-z]I[dD]|Unnamed: \d+")
@@ -25,7 +29,9 @@ _ID_NAME = re.compile(r"(?i:(^|.*[\W_])(id|idx|index|key|uuid|guid|no|nr|number)
 class Column:
     """One input column and its encoding.
 
-    number, date: ``squash((x - center) / scale)`` and, if ``missing``, an indicator; missing gives 0.
+    number, date: ``squash((x - center) / scale)``; its normal score among the ``quantiles`` of training,
+    if there are enough; and, if ``missing``, an indicator. Missing gives 0. Both forms together beat either
+    alone on 8 of 11 tables (docs/log.md).
     boolean, and categories of which there are two: +1 for true (the first category), -1, missing 0.
     category: one of ``categories`` (most frequent first), and ``other`` for the rarer ones if there
     are any; missing gives zeros. A category unseen in training counts as other, else gives zeros.
@@ -35,6 +41,7 @@ class Column:
     kind: Kind
     center: float = 0.0
     scale: float = 1.0
+    quantiles: tuple[float, ...] = ()
     missing: bool = False
     categories: tuple[str, ...] = ()
     other: bool = False
@@ -47,7 +54,8 @@ class Column:
             return tuple(f"{self.name}={category}" for category in (*shown, *["other"] * self.other))
         if self.kind == "boolean":
             return (f"{self.name}=true",)
-        return (self.name, f"{self.name} missing") if self.missing else (self.name,)
+        rank = (f"{self.name} rank",) if self.quantiles else ()
+        return (self.name, *rank, *((f"{self.name} missing",) if self.missing else ()))
 
     @property
     def _two_valued(self) -> bool:
@@ -66,8 +74,18 @@ class Column:
         gone = np.isnan(values)
         encoded = 2 * values - 1 if self.kind == "boolean" else squash(values, self.center, self.scale)
         out[:, 0] = np.where(gone, 0, encoded)
+        if self.quantiles:
+            knots, scores = self._normal_scores
+            out[:, 1] = np.where(gone, 0, np.interp(values, knots, scores))
         if self.missing:
-            out[:, 1] = gone
+            out[:, -1] = gone
+
+    @cached_property
+    def _normal_scores(self) -> tuple[np.ndarray, np.ndarray]:
+        """The distinct quantiles, and the normal score of each: the mean over the levels that share it."""
+        knots, places = np.unique(self.quantiles, return_inverse=True)
+        scores = [NormalDist().inv_cdf(level) for level in _levels(len(self.quantiles))]
+        return knots, np.bincount(places, scores) / np.bincount(places)
 
     def count_unseen(self, values: np.ndarray) -> int:
         """Return how many values of a category column are neither missing nor among the categories."""
@@ -86,17 +104,19 @@ class Column:
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON types; floats survive exactly."""
-        return {**asdict(self), "categories": list(self.categories)}
+        return {**asdict(self), "categories": list(self.categories), "quantiles": list(self.quantiles)}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Column:
         """Rebuild a column; InputError if the record is not one."""
         try:
-            column = cls(**{**data, "categories": tuple(data["categories"])})
+            column = cls(
+                **{**data, "categories": tuple(data["categories"]), "quantiles": tuple(data["quantiles"])}
+            )
             sound = (
                 isinstance(column.name, str)
                 and column.kind in get_args(Kind)
-                and np.isfinite([column.center, column.scale]).all()
+                and np.isfinite([column.center, column.scale, *column.quantiles]).all()
                 and column.scale > 0
                 and isinstance(column.missing, bool)
                 and isinstance(column.other, bool)
@@ -110,14 +130,19 @@ class Column:
 
 
 def squash(x: np.ndarray, center: float, scale: float) -> np.ndarray:
-    """Return z / sqrt(1 + (z/3)^2) of z = (x - center) / scale: near z in the middle, within ±3 outside.
+    """Return z / sqrt(1 + (z/8)^2) of z = (x - center) / scale: near z in the middle, within ±8 outside.
 
-    The robust scaling with smooth clipping of Holzmüller, Grinsztajn and Steinwart, "Better by
-    default" (2024). Finite for every finite x; NaN stays NaN.
+    The smooth clipping of Holzmüller, Grinsztajn and Steinwart, "Better by default" (2024), with more room.
+    Finite for every finite x; NaN stays NaN.
     """
     with np.errstate(over="ignore"):
         z = np.clip((x - center) / scale, -1e6, 1e6)
     return z / np.sqrt(1 + (z / _CLIP) ** 2)
+
+
+def _levels(count: int) -> np.ndarray:
+    """Return ``count`` levels between 0 and 1, at the middle of equal steps."""
+    return (np.arange(count) + 0.5) / count
 
 
 def fit_column(name: str, kind: Kind, values: np.ndarray, table_rows: int) -> Column | str:
@@ -136,10 +161,13 @@ def fit_column(name: str, kind: Kind, values: np.ndarray, table_rows: int) -> Co
         return "constant"
     if kind == "boolean":
         return Column(name, kind)
-    quarter, median, three_quarters = (float(q) for q in np.quantile(known, [0.25, 0.5, 0.75]))
-    # IQR, else half the range; 1 where a constant is sometimes missing, and only that tells something
-    scale = three_quarters - quarter or high / 2 - low / 2 or 1.0
-    return Column(name, kind, center=median, scale=scale, missing=bool(gone.any()))
+    if low == high:  # sometimes missing, and only that tells something
+        return Column(name, kind, center=low, missing=True)
+    peak = max(abs(low), abs(high))  # divided out, so that squares of huge numbers stay finite
+    center, scale = float(np.mean(known / peak)) * peak, float(np.std(known / peak)) * peak
+    ranked = len(np.unique(known)) >= FEW_LEVELS
+    quantiles = tuple(map(float, np.quantile(known, _levels(LEVELS)))) if ranked else ()
+    return Column(name, kind, center, scale or high - low, quantiles, missing=bool(gone.any()))
 
 
 def _fit_category(name: str, known: np.ndarray, some_missing: bool) -> Column | str:

@@ -2,8 +2,8 @@
 
 A *halving* round draws values for a few structures, trains all to a ninth of a full run, the best third
 on to a third, the best third of those to the end; nothing restarts. The schedule's horizon is the full run
-from the start, so at a rung all stand at the same point of it. *Harvest* rounds then spend what is left on full runs of
-the best recipes with new seeds and values close by: what an ensemble is made of.
+from the start, so at a rung all stand at the same point of it. *Harvest* rounds then spend what is left on
+full runs of the best recipes with new seeds and values close by: what an ensemble is made of.
 """
 
 from __future__ import annotations
@@ -235,7 +235,8 @@ class Search:
             found = self._rung(trials, until, keep=len(trials) if last else self._survivors(len(trials)))
             for trial, record in zip(trials, found["trials"], strict=True):
                 trial.take(record)
-                if rung == 0:
+                if rung == 0 and share < 1.0 and not found["halted"]:
+                    trial.first_step = until
                     trial.first_error, trial.first_loss = trial.error, trial.loss
             trials = sorted(trials, key=lambda t: (t.key(self.settings.by_error), t.number))
             trials = [t for t in trials if not t.diverged]

@@ -27,6 +27,7 @@ class Trial:
     result: str = "waiting"
     first_error: float = math.nan  # at the first rung, where all of a round are compared
     first_loss: float = math.nan
+    first_step: int = 0  # where that rung stood; 0 if it was not reached
     kept: str | None = None  # name of the member's state in the run folder
     member: Member | None = field(default=None, repr=False)
 

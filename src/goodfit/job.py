@@ -1,0 +1,395 @@
+"""The main job: data → search → ensemble → final exam → model, in one run folder."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, fields
+from typing import Any, NamedTuple
+
+from goodfit.data.prepare import Prepared, Request, prepare
+from goodfit.engine.plan import available_cores, check_memory, flops_per_step, member_bytes, plan_for
+from goodfit.engine.population import Population
+from goodfit.engine.program import compilations, use_cache
+from goodfit.errors import InputError, must_be
+from goodfit.model.build import Chosen, choose_ensemble
+from goodfit.model.file import model_bytes, save_model
+from goodfit.model.model import Model
+from goodfit.model.problem import Problem, make_problem
+from goodfit.recipe import Recipe
+from goodfit.search.budget import Budget, parse_budget
+from goodfit.search.effects import contributions
+from goodfit.search.search import EXPLORE, FULL_RUNS, NOMINAL, Search, Settings
+from goodfit.search.space import Space, default_space
+from goodfit.search.study import Study
+from goodfit.search.trial import Trial
+from goodfit.store.run import RunFolder
+
+CANDIDATES = 30  # trained networks that the ensemble is chosen from
+
+
+@dataclass(frozen=True)
+class FitSettings:
+    """What `goodfit fit` is told; the command line documents each field."""
+
+    data: str
+    target: str | None = None
+    budget: str | None = None
+    metric: str | None = None
+    out: str | None = None
+    seed: int = 0
+    device: str = "auto"
+    lanes: int | None = None
+    chunk: int | None = None
+    keep_sealed: bool = False
+    test: str | None = None
+    valid: str | None = None
+    group: str | None = None
+    time: str | None = None
+    weight: str | None = None
+    ignore: tuple[str, ...] = ()
+    class_weight: str | None = None
+    positive: str | None = None
+    task: str | None = None
+
+    def request(self) -> Request:
+        """Return the part that concerns the data."""
+        return Request(**{f.name: getattr(self, f.name) for f in fields(Request)})
+
+
+class Event(NamedTuple):
+    """Something worth showing while a job runs."""
+
+    kind: str
+    data: dict[str, Any]
+
+
+Tell = Callable[[Event], None]
+
+
+def _silent(event: Event) -> None:
+    """Show nothing."""
+
+
+def default_budget(rows: int) -> Budget:
+    """Return 30 s for small tables, a minute for middling ones, five for large ones."""
+    return Budget(seconds=30.0 if rows < 2000 else 60.0 if rows < 40_000 else 300.0)
+
+
+def run_fit(
+    settings: FitSettings, *, on_event: Tell = _silent, started: float | None = None
+) -> dict[str, Any]:
+    """Run the main job, or go on with it, and return its result (the object of ``goodfit fit --json``).
+
+    Args:
+        settings: data, budget, options.
+        on_event: called with each `Event`, from several threads but never twice at once.
+        started: `time.time()` that a time budget counts from; now unless given.
+
+    Raises:
+        GoodfitError: the data, an option or the output folder cannot be used; nothing has been written then.
+    """
+    started = time.time() if started is None else started
+    budget = parse_budget(settings.budget) if settings.budget else None
+    if settings.seed < 0:
+        raise must_be("--seed", "a whole number >= 0", settings.seed)
+    plan_for(Recipe(), chunk=settings.chunk, lanes=settings.lanes)
+    _choose_device(settings.device)
+    data = prepare(settings.request())
+    problem = make_problem(data, settings.metric)
+    budget = budget or default_budget(len(data.train.x))
+    identity = _identity(settings, problem, budget)
+    folder = RunFolder(settings.out or f"goodfit-runs/{data.name}-{_hash8(identity)}")
+    folder.claim({"identity": identity, "settings": asdict(settings), "budget": str(budget)})
+    recorded = folder.result()
+    if recorded is not None:
+        on_event(Event("note", {"text": "This run is finished; its recorded result follows."}))
+        return recorded
+    _tell_data(problem, on_event)
+    with _first_interrupt() as interrupted:
+        job = _Job(settings, problem, budget, folder, on_event, started, interrupted)
+        return job.run()
+
+
+def _hash8(identity: dict[str, Any]) -> str:
+    return hashlib.sha256(repr(sorted(identity.items())).encode()).hexdigest()[:8]
+
+
+def _identity(settings: FitSettings, problem: Problem, budget: Budget) -> dict[str, Any]:
+    """Return what makes two runs the same: the data and every setting that changes the result."""
+    known = {k: v for k, v in asdict(settings).items() if k not in ("out", "lanes", "keep_sealed", "budget")}
+    known |= {"data": problem.data.name, "data_hash": problem.data.data_hash, "budget": str(budget)}
+    return known | {"metric": problem.metric.name, "ignore": list(settings.ignore)}
+
+
+def _choose_device(device: str) -> None:
+    import jax
+
+    if device not in ("auto", "cpu", "gpu"):
+        raise must_be("--device", "auto, cpu or gpu", device)
+    if device == "cpu":
+        jax.config.update("jax_platforms", "cpu")
+    if device == "gpu" and jax.default_backend() != "gpu":
+        raise InputError("--device gpu: JAX finds no GPU here; install jax[cuda] or use --device auto.")
+
+
+def _tell_data(problem: Problem, tell: Tell) -> None:
+    data = problem.data
+    sizes = {"train": len(data.train.x), "valid": len(data.valid.x), "sealed": data.sealed.rows}
+    tell(
+        Event(
+            "data",
+            {
+                "name": data.name,
+                "rows": sum(sizes.values()),
+                "columns": len(data.schema.inputs) or None,
+                "features": data.schema.width,
+                "task": problem.task,
+                "target": data.target,
+                "classes": data.classes(),
+                "metric": problem.metric.name,
+                **sizes,
+            },
+        )
+    )
+    for note in data.notes:
+        tell(Event("note", {"text": note}))
+
+
+@contextmanager
+def _first_interrupt() -> Iterator[Callable[[], bool]]:
+    """Make the first Ctrl-C a wish to end gracefully; the second one interrupts as usual."""
+    asked = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield asked.is_set
+        return
+    before = signal.getsignal(signal.SIGINT)
+
+    def ask(number: int, frame: Any) -> None:
+        asked.set()
+        signal.signal(signal.SIGINT, before)
+
+    signal.signal(signal.SIGINT, ask)
+    try:
+        yield asked.is_set
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+class _Job:
+    """One run from prepared data to the recorded result."""
+
+    def __init__(
+        self,
+        settings: FitSettings,
+        problem: Problem,
+        budget: Budget,
+        folder: RunFolder,
+        tell: Tell,
+        started: float,
+        interrupted: Callable[[], bool],
+    ) -> None:
+        self.settings, self.problem, self.budget, self.folder = settings, problem, budget, folder
+        self.tell, self.started, self.interrupted = tell, started, interrupted
+
+    def run(self) -> dict[str, Any]:
+        """Search, choose the ensemble, examine it, write everything down."""
+        use_cache()
+        search = self._search()
+        search.run()
+        candidates = self._candidates(search)
+        chosen = choose_ensemble(
+            self.problem.network,
+            [search.member(t) for t in candidates],
+            self.problem.data.valid.x,
+            self.problem.cost(self.problem.data.valid),
+        )
+        validation = self.problem.score(self.problem.data.valid, chosen.prediction)
+        self.tell(Event("ensemble", {"members": len(chosen.members), "score": validation["score"]}))
+        result = self._result(search, candidates, chosen, validation)
+        model = Model(
+            chosen.members, self.problem.data.schema, self.problem.data.codec, self.problem.data.target
+        )
+        training = [_training(candidates[i], search, self.problem.data) for i in chosen.places]
+        return _conclude(self.problem, model, result, training, self.folder, self.tell, self._exam_now())
+
+    def _exam_now(self) -> bool:
+        return not self.settings.keep_sealed and not self.interrupted()
+
+    def _search(self) -> Search:
+        problem, data = self.problem, self.problem.data
+        rows = len(data.train.x)
+        epochs = min(max(4e5 / rows + 8, 12), 150)
+        batch = next(iter(default_space(problem.task, rows, data.schema.width).structures())).batch_size
+        full_run = max(50, math.ceil(epochs * rows / batch))
+        space = default_space(problem.task, rows, data.schema.width, largest=self._largest(full_run, batch))
+        holdout = (
+            data.valid.x,
+            problem.targets(data.valid),
+            problem.holdout_weight(data.valid)[None],
+        )
+        population = Population(
+            problem.network,
+            data.train.x,
+            problem.targets(data.train),
+            data.train.loss_weight,
+            holdout=holdout,
+            chunk=self.settings.chunk,
+            lanes=self.settings.lanes,
+        )
+        self._forecast(space, full_run)
+        return Search(
+            population,
+            space,
+            Settings(self.budget, self.settings.seed, full_run, problem.by_error),
+            Study(self.folder.path, problem.network),
+            started=self.started,
+            tell=self._tell_search,
+            interrupted=self.interrupted,
+        )
+
+    def _largest(self, full_run: int, batch: int) -> float:
+        """Return the most weights a network may have for the budget to hold eight half runs of it."""
+        if self.budget.seconds is None:
+            return math.inf
+        rate = 2 * NOMINAL * available_cores()
+        return self.budget.seconds * rate / (8 * 6 * batch * 0.5 * full_run)
+
+    def _forecast(self, space: Space, full_run: int) -> None:
+        structures = list(dict.fromkeys(space.structures()))
+        recipe = structures[0].recipe({name: space.boxes[name].at(0.5) for name in structures[0].ranges()})
+        each = max(
+            member_bytes(self.problem.network, s.recipe({n: space.boxes[n].at(0.5) for n in s.ranges()}))
+            for s in structures
+        )
+        data = self.problem.data
+        needed = each * (CANDIDATES + 20) + 3 * (data.train.x.nbytes + data.valid.x.nbytes)
+        check_memory(needed, "This run")
+        lanes = self.settings.lanes or available_cores()
+        members = self.budget.members
+        if self.budget.seconds is not None:
+            cost = flops_per_step(self.problem.network, recipe) * full_run
+            runs = min(max(self.budget.seconds * NOMINAL * lanes / cost, FULL_RUNS), 40 * FULL_RUNS)
+            members = round(runs * (EXPLORE / 0.26 + 1 - EXPLORE))
+        elif self.budget.steps is not None:
+            members = round(FULL_RUNS * (EXPLORE / 0.26 + 1 - EXPLORE))
+        self.tell(
+            Event(
+                "forecast",
+                {
+                    "budget": str(self.budget),
+                    "members": members,
+                    "seconds": self.budget.seconds,
+                    "bytes": needed,
+                    "structures": len(structures),
+                    "steps": full_run,
+                    "lanes": lanes,
+                },
+            )
+        )
+
+    def _tell_search(self, kind: str, data: dict[str, Any]) -> None:
+        if kind == "progress" and isinstance(data["best"], Trial):
+            trial = data["best"]
+            data = {
+                **data,
+                "best": {
+                    "score": self.problem.score_of(trial.error, trial.loss),
+                    "text": trial.structure.text(),
+                },
+            }
+        self.tell(Event(kind, data))
+
+    def _candidates(self, search: Search) -> list[Trial]:
+        """Return the trials that an ensemble may be made of, complete ones first."""
+        by_error = self.problem.by_error
+        usable = [t for t in search.trials if not t.diverged and math.isfinite(t.error)]
+        usable = [t for t in usable if t.kept is not None or t.member is not None]
+        if not usable:
+            raise InputError(
+                f"No network was trained: all {len(search.trials)} diverged or the budget {self.budget} "
+                "ended before the first evaluation. Give a larger --budget, or look for extreme values."
+            )
+        usable.sort(key=lambda t: (not t.complete, t.key(by_error), t.number))
+        complete = [t for t in usable if t.complete]
+        return complete[:CANDIDATES] if len(complete) >= 3 else usable[:10]
+
+    def _result(
+        self, search: Search, candidates: list[Trial], chosen: Chosen, validation: dict[str, float]
+    ) -> dict[str, Any]:
+        data, problem = self.problem.data, self.problem
+        best = candidates[chosen.places[0]]
+        worth = contributions(search.trials, lambda t: problem.score_of(t.first_error, t.first_loss))
+        if not problem.metric.greater_is_better or not problem.by_error:
+            sign = -1.0
+            worth = [
+                {**w, "difference": sign * w["difference"], "low": sign * w["high"], "high": sign * w["low"]}
+                for w in worth
+            ]
+        return {
+            "run": str(self.folder.path),
+            "model": str(self.folder.model),
+            "task": problem.task,
+            "metric": problem.metric.name,
+            "validation": validation,
+            "test": None,
+            "baselines": problem.baselines(data.valid, "validation"),
+            "winner": {"text": best.recipe.text(), "recipe": best.recipe.to_json()},
+            "ensemble": [{"text": m.text, "weight": m.weight} for m in chosen.members],
+            "members": len(search.trials),
+            "diverged": sum(t.diverged for t in search.trials),
+            "compilations": compilations(),
+            "seconds": round(search.elapsed(), 3),
+            "versions": _versions(),
+            "interrupted": self.interrupted(),
+            "notes": list(data.notes),
+            "rows": {"train": len(data.train.x), "valid": len(data.valid.x), "sealed": data.sealed.rows},
+            "contributions": worth,
+        }
+
+
+def _training(trial: Trial, search: Search, data: Prepared) -> dict[str, Any]:
+    """Return what a refit needs to know of how a member was trained."""
+    member = search.member(trial)
+    step = int(member.state.best_step) if member.state is not None else 0
+    return {"seed": trial.seed, "horizon": trial.horizon, "best_step": step, "rows": len(data.train.x)}
+
+
+def _conclude(
+    problem: Problem,
+    model: Model,
+    result: dict[str, Any],
+    training: list[dict[str, Any]],
+    folder: RunFolder,
+    tell: Tell,
+    examine: bool,
+) -> dict[str, Any]:
+    """Examine the model if wanted, write model and result, and return the result."""
+    identity = hashlib.sha256(model_bytes(model)).hexdigest()
+    sealed, opened = problem.data.sealed, 0
+    if examine:
+        part = problem.data.examine(sealed.open(folder.ledger, model_hash=identity, reason="final exam"))
+        opened = sealed.openings(folder.ledger)
+        result["test"] = {**problem.score(part, model.outputs(part.x)), "opened": opened}
+        for name, found in problem.baselines(part, "test").items():
+            result["baselines"][name] |= found
+        tell(Event("exam", result["test"]))
+    record = {key: result[key] for key in ("metric", "validation", "test", "baselines", "rows", "versions")}
+    record |= {"openings": opened, "training": training}
+    save_model(folder.model, Model(model.members, model.schema, model.target, model.target_name, record))
+    if not result["interrupted"]:
+        folder.finish(result)
+    return result
+
+
+def _versions() -> dict[str, str]:
+    import platform
+    from importlib.metadata import version
+
+    found = {package: version(package) for package in ("goodfit", "jax", "numpy")}
+    return {**found, "python": platform.python_version()}
