@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -21,7 +23,7 @@ def draw_network(seed=0, *, hidden=(5,), inputs=4, outputs=3, **changes):
     rng = np.random.default_rng(seed)
     params, running = {}, {}
     widths = [inputs, *hidden, outputs]
-    for i, (n_in, n_out) in enumerate(zip(widths[:-1], widths[1:], strict=True)):
+    for i, (n_in, n_out) in enumerate(pairwise(widths)):
         name = f"hidden.{i}" if i < len(hidden) else "output"
         params[f"{name}.weight"] = rng.normal(0, n_in**-0.5, (n_in, n_out)).astype(np.float32)
         params[f"{name}.bias"] = rng.normal(0, 0.3, n_out).astype(np.float32)
@@ -48,7 +50,7 @@ def draw_model(task="classification", members=2, **changes):
         target = TargetCodec("classification", classes=("no", "perhaps", "yes"))
         shape = {"outputs": 3, "head": "softmax"}
     else:
-        target = TargetCodec("regression", y_mean=10.0, y_scale=4.0, y_low=8.0, y_high=13.0)
+        target = TargetCodec("regression", y_mean=10.0, y_scale=4.0, y_low=9.0, y_high=13.0)
         shape = {"outputs": 1, "head": "identity"}
     networks = [draw_network(seed, **{**shape, **changes}) for seed in range(members)]
     return Model(
