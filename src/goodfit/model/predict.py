@@ -1,18 +1,20 @@
 """The one way to predict: a network's forward pass in NumPy, float64.
 
-Estimators, the command line and the final exam all come here; JAX only trains. A row's prediction has the
-same bits alone and in any table: see `_linear` for the sums; and blocks hold a multiple of 8 rows, so that
-exp and tanh meet whole vector registers alone (their scalar remainder may round differently).
+Estimators, the command line and the final exam all come here; JAX only trains. Rows are computed in blocks
+of one fixed size, the last one padded, so that the same table gives the same bits whenever it is predicted.
+A row alone and the same row in a table may differ in the last digits (about 1e-15): a matrix product rounds
+differently with a row's place. Sums made exact by cutting factors into whole numbers removed even that, at
+7 to 100 times the cost (docs/log.md).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
-BLOCK = 64  # rows computed at once: as fast as any on one core, and its numbers stay in the cache
+BLOCK = 512  # rows computed at once: enough to fill the cores, few enough to stay in the cache
 
 Arrays = Mapping[str, np.ndarray]
 
@@ -81,33 +83,28 @@ def _in_blocks(
     architecture: Mapping[str, Any], params: Arrays, running: Arrays, x: np.ndarray, head: str
 ) -> np.ndarray:
     wide = {key: np.asarray(a, np.float64) for key, a in (*params.items(), *running.items())}
-    names = [*(f"hidden.{i}" for i in range(len(architecture["hidden"]))), "output"]
-    layers = [_cut_layer(wide[f"{name}.weight"], wide[f"{name}.bias"]) for name in names]
     out = np.empty((len(x), architecture["outputs"]))
     for start in range(0, len(x), BLOCK):
         rows = x[start : start + BLOCK]
-        block = np.zeros((-(-len(rows) // 8) * 8, architecture["inputs"]))
+        block = np.zeros((BLOCK, architecture["inputs"]))
         block[: len(rows)] = rows
-        found = apply_head(head, _forward_block(architecture, layers, wide, block))
-        out[start : start + BLOCK] = found[: len(rows)]
+        out[start : start + BLOCK] = apply_head(head, _forward_block(architecture, wide, block))[: len(rows)]
     return out
 
 
-def _forward_block(
-    architecture: Mapping[str, Any], layers: list[_Layer], wide: dict[str, np.ndarray], x: np.ndarray
-) -> np.ndarray:
+def _forward_block(architecture: Mapping[str, Any], wide: dict[str, np.ndarray], x: np.ndarray) -> np.ndarray:
     activate = ACTIVATIONS[architecture["activation"]]
     norm, before = architecture["norm"], architecture["norm_position"] == "before"
     h = x * architecture["input_scale"]
-    for i, layer in enumerate(layers[:-1]):
-        h = _linear(h, layer)
+    for i in range(len(architecture["hidden"])):
+        h = h @ wide[f"hidden.{i}.weight"] + wide[f"hidden.{i}.bias"]
         if norm and before:
             h = _normalized(architecture, wide, i, h)
         h = activate(h)
         if norm and not before:
             h = _normalized(architecture, wide, i, h)
         h = h * architecture["hidden_scale"]
-    return _linear(h, layers[-1])
+    return h @ wide["output.weight"] + wide["output.bias"]
 
 
 def _normalized(
@@ -120,43 +117,3 @@ def _normalized(
         mean, var = h.mean(axis=1, keepdims=True), h.var(axis=1, keepdims=True)
     centred = (h - mean) / np.sqrt(var + architecture["norm_epsilon"])
     return centred * wide[f"{name}.scale"] + wide[f"{name}.shift"]
-
-
-class _Layer(NamedTuple):
-    """A layer's weights cut in two: ``(high + low·2^-bits)·unit``, whole numbers times a power of two."""
-
-    high: np.ndarray  # (n_in, n_out)
-    low: np.ndarray  # (n_in, n_out)
-    unit: np.ndarray  # (1, n_out)
-    bits: int
-    bias: np.ndarray
-
-
-def _cut_layer(weight: np.ndarray, bias: np.ndarray) -> _Layer:
-    bits = (53 - int(np.ceil(np.log2(max(len(weight), 1))))) // 2
-    return _Layer(*_cut(weight, 0, bits), bits, bias)
-
-
-def _linear(x: np.ndarray, layer: _Layer) -> np.ndarray:
-    """Return ``x @ weight + bias`` in an order-free form; x (rows, n_in).
-
-    A matrix product rounds differently with the number of rows, a row's place and the number of threads.
-    So both factors are cut into whole numbers so short (21 bits and 21 more for 1,000 inputs) that every
-    partial sum stays below 2^53 and is exact: then no order matters, here or on another machine. What is
-    cut off is about 1e-12 of the largest term. Three products cost 2 to 3 times the time of one. After
-    Ozaki, Ogita, Oishi and Rump, "Error-free transformations of matrix multiplication" (2012).
-    """
-    high, low, unit = _cut(x, 1, layer.bits)
-    cross = high @ layer.low + low @ layer.high
-    return (high @ layer.high + cross * 2.0**-layer.bits) * (unit * layer.unit) + layer.bias
-
-
-def _cut(a: np.ndarray, axis: int, bits: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return whole numbers high <= 2^bits and low <= 2^(bits-1), and the power of two, one along ``axis``."""
-    _, exponent = np.frexp(np.abs(a).max(axis=axis, keepdims=True, initial=0.0))
-    unit = np.ldexp(1.0, np.maximum(exponent, -900) - bits)  # below, its inverse would not be finite
-    rest = a / unit
-    high = np.rint(rest)
-    rest -= high
-    rest *= 2.0**bits
-    return high, np.rint(rest, out=rest), unit

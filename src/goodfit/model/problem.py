@@ -81,7 +81,7 @@ class Problem:
         }
 
     def score_of(self, error: float, loss: float) -> float:
-        """Return the metric of a member where its error or loss on validation rows tells it, else the loss."""
+        """Return a member's metric where its error or loss on validation rows tells it, else the loss."""
         name, codec = self.metric.name, self.data.codec
         if name in ("accuracy", "balanced_accuracy"):
             return 1.0 - error

@@ -29,6 +29,8 @@ KEEP = 1 / 3
 EXPLORE = 0.55  # share of the budget for halving rounds; the rest harvests
 FULL_RUNS = 24  # how many full runs' worth of work the budget should hold
 NOMINAL = 3e10  # operations a second and lane, until the first rung has been measured
+COMPILING = 0.15  # share of a time budget that compiling may take
+COMPILATION = 2.5  # seconds of one core for a program, until one has been measured
 
 
 @dataclass(frozen=True)
@@ -39,8 +41,8 @@ class Settings:
     seed: int
     full_run: int  # steps of a full run, before the budget is looked at
     by_error: bool = True
-    evaluations: int = 40  # in a full run
-    structures: int = 4  # in a round
+    evaluations: int = 30  # in a full run
+    structures: int = 4  # in a round, at most
 
 
 class Search:
@@ -152,20 +154,31 @@ class Search:
 
     def _structures(self, rng: np.random.Generator) -> list[Structure]:
         """Return the structures of the next round: a spread at first, then the best two and neighbours."""
-        count = min(self.settings.structures, self.space.size())
+        seen = {t.structure for t in self.trials}
+        count = min(self.settings.structures, self.space.size(), max(1, self._affordable() - len(seen)))
         if not self.trials:
             return self.space.spread(count, rng)
+        count = min(self.settings.structures, self.space.size())
         chosen: list[Structure] = []
         for trial in self._ranked():
             if trial.structure not in chosen and len(chosen) < max(1, count // 2):
                 chosen.append(trial.structure)
+        room = self._affordable() - len(seen)
         for _ in range(50):
-            if len(chosen) >= count - 1:
+            if len(chosen) >= max(count - 1, 1):
                 break
             near = self.space.neighbour(chosen[0], rng)
-            if near not in chosen:
+            if near not in chosen and (near in seen or room > 0):
                 chosen.append(near)
+                room -= near not in seen
         return chosen
+
+    def _affordable(self) -> int:
+        """Return how many structures the budget can compile; counted budgets can all they ask for."""
+        seconds = self.settings.budget.seconds
+        if seconds is None:
+            return self.space.size()
+        return max(2, int(seconds * self._lanes() * COMPILING / COMPILATION))
 
     def _full_run(self, structures: list[Structure], draws: int) -> int:
         """Return the steps of a full run, so that the budget holds about `FULL_RUNS` of them."""
@@ -173,7 +186,7 @@ class Search:
         if budget.seconds is not None:
             cost = float(np.mean([self._cost(s) for s in structures]))
             possible = budget.seconds * self._operations_per_second() / (cost * FULL_RUNS)
-            return int(np.clip(possible, max(20, 0.1 * wanted), 2 * wanted))
+            return int(np.clip(possible, max(20, 0.1 * wanted), wanted))
         if budget.steps is not None:
             return int(np.clip(budget.steps / FULL_RUNS, 1, wanted))
         return wanted

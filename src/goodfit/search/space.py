@@ -151,9 +151,9 @@ class Space:
         return math.prod(len(set(options)) for options in self.choices.values())
 
     def spread(self, count: int, rng: np.random.Generator) -> list[Structure]:
-        """Return ``count`` different structures that show each option about equally often."""
+        """Return ``count`` different structures: all first options, then each option about equally often."""
         count = min(count, self.size())
-        chosen: list[Structure] = []
+        chosen = [next(self.structures())]
         while len(chosen) < count:
             columns = {name: _balanced(options, count, rng) for name, options in self.choices.items()}
             for i in range(count):
@@ -192,19 +192,19 @@ def default_space(task: str, rows: int, columns: int, *, largest: float = math.i
 
     ``largest`` bounds the weights of a network (what the budget can train often enough).
     """
-    options = [(64, 64), (128, 128), (128, 128, 128), (256, 256), (256, 256, 256), (512, 512)]
+    options = [(128, 128, 128), (256, 256), (256, 256, 256), (64, 64), (512, 512)]
     if rows < 600:
-        options = [(32,), (64,), (32, 32), (64, 64)]
+        options = [(64,), (32,), (32, 32), (64, 64)]
     elif rows < 3000:
-        options = [(64, 64), (128,), (128, 128), (256, 256)]
+        options = [(128, 128), (64, 64), (128,), (256, 256)]
     elif columns > 300:
-        options = [(128, 128), (256, 256), (512, 256), (512, 512)]
+        options = [(512, 512), (512, 256), (256, 256), (128, 128)]
     affordable = [h for h in options if _weights(columns, h) <= largest] or options[:1]
     batch = 32 if rows < 600 else 64 if rows < 3000 else 128 if rows < 12000 else 256
     choices: dict[str, tuple[Any, ...]] = {
         "hidden": tuple(affordable),
         "activation": ("silu", "relu", "selu", "mish"),
-        "optimizer": ("AdamW", "AdamW", "Momentum", "Adam"),
+        "optimizer": ("AdamW", "Momentum", "Adam"),
         "batch_norm": (False, True),
         "dropout": (True, False),
         "batch_size": (batch,),
