@@ -72,7 +72,7 @@ class Event(NamedTuple):
 Tell = Callable[[Event], None]
 
 
-def _silent(event: Event) -> None:
+def silent(event: Event) -> None:
     """Show nothing."""
 
 
@@ -82,7 +82,7 @@ def default_budget(rows: int) -> Budget:
 
 
 def run_fit(
-    settings: FitSettings, *, on_event: Tell = _silent, started: float | None = None
+    settings: FitSettings, *, on_event: Tell = silent, started: float | None = None
 ) -> dict[str, Any]:
     """Run the main job, or go on with it, and return its result (the object of ``goodfit fit --json``).
 
@@ -216,7 +216,7 @@ class _Job:
             chosen.members, self.problem.data.schema, self.problem.data.codec, self.problem.data.target
         )
         training = [_training(candidates[i], search, self.problem.data) for i in chosen.places]
-        return _conclude(self.problem, model, result, training, self.folder, self.tell, self._exam_now())
+        return conclude(self.problem, model, result, training, self.folder, self.tell, self._exam_now())
 
     def _exam_now(self) -> bool:
         return not self.settings.keep_sealed and not self.interrupted()
@@ -360,7 +360,7 @@ def _training(trial: Trial, search: Search, data: Prepared) -> dict[str, Any]:
     return {"seed": trial.seed, "horizon": trial.horizon, "best_step": step, "rows": len(data.train.x)}
 
 
-def _conclude(
+def conclude(
     problem: Problem,
     model: Model,
     result: dict[str, Any],

@@ -86,8 +86,7 @@ def prepare(request: Request) -> Prepared:
     codec, y = fit_target(table, target, task=task, positive=request.positive)
     split = _split(request, table, codec, y, valid_rows)
     codec = codec.fitted(y[split.train])
-    apart = [c for c in (request.group, request.weight) if c is not None]
-    schema = fit_schema(table, split.train, target=target, ignore=(*request.ignore, *apart))
+    schema = fit_schema(table, split.train, target=target, ignore=_left_out(request))
     notes += [f"Column {name!r} is left out: {reason}." for name, reason in schema.dropped]
     twins = shared_rows(table, split, [c.name for c in schema.inputs] + [target]) if schema.inputs else 0
     if twins:
@@ -106,6 +105,28 @@ def prepare(request: Request) -> Prepared:
         request,
         tuple(notes),
     )
+
+
+def prepare_all(request: Request) -> tuple[Schema, TargetCodec, Part]:
+    """Return schema, codec and encoded rows of everything, sealed rows too: for training without an exam.
+
+    Raises:
+        InputError: as `prepare`.
+    """
+    table, _, target, _ = _read(request)
+    rows = np.arange(table.rows)
+    codec, y = fit_target(table, target, task=request.task, positive=request.positive, rows_train=rows)
+    schema = fit_schema(table, rows, target=target, ignore=_left_out(request))
+    return (
+        schema,
+        codec,
+        _Encoder(schema, codec, target, request, _class_weights(request, codec, y))(table, rows),
+    )
+
+
+def _left_out(request: Request) -> tuple[str, ...]:
+    """Return the columns that are no inputs: ignored by the user, group and weight."""
+    return (*request.ignore, *(c for c in (request.group, request.weight) if c is not None))
 
 
 def _read(request: Request) -> tuple[Table, np.ndarray | None, str, list[str]]:

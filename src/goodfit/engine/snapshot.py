@@ -55,9 +55,10 @@ def restore(
     leaves = []
     for path, leaf in paths:
         kept = arrays.get(jax.tree_util.keystr(path))
-        if kept is None or kept.shape != np.shape(leaf):
-            name = jax.tree_util.keystr(path)
-            raise InputError(f"The snapshot does not fit this network: {name} should be {np.shape(leaf)}.")
+        wanted = np.asarray(leaf)
+        if kept is None or (kept.shape, kept.dtype) != (wanted.shape, wanted.dtype):
+            name = f"{jax.tree_util.keystr(path)} should be {wanted.dtype} {wanted.shape}"
+            raise InputError(f"The snapshot does not fit this network: {name}.")
         leaves.append(kept)
     state: State = jax.tree.unflatten(tree, leaves)
     columns = (arrays[f"evaluation {name}"] for name in ("steps", "losses", "errors"))

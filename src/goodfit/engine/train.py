@@ -13,6 +13,7 @@ from goodfit.engine.program import use_cache
 from goodfit.errors import InputError, must_be
 from goodfit.network import Network
 from goodfit.recipe import Recipe
+from goodfit.techniques.losses import LOSSES
 
 
 def train(
@@ -63,6 +64,8 @@ def train(
         raise must_be("recipes", "one Recipe or a non-empty list of them", recipes)
     x, target, n_classes = _checked(X, y)
     network = _network(x, target, n_classes, loss)
+    steps, epochs = _whole(steps, "steps"), _whole(epochs, "epochs")
+    every, patience = _whole(evaluate_every, "evaluate_every"), _whole(patience, "patience")
     x, target, holdout = _hold_out(x, target, validation, y)
     population = Population(network, x, target, holdout=holdout, chunk=chunk, lanes=lanes)
     seed_list = _seed_list(seeds)
@@ -73,11 +76,11 @@ def train(
     members = [Member(r, s, o) for r in recipes for s, o in zip(seed_list, orders, strict=True)]
     for batch_size in sorted({r.batch_size for r in recipes}):
         per_epoch = -(-len(x) // batch_size)
-        until = _whole(steps, "steps") or per_epoch * (_whole(epochs, "epochs") or 20)
+        until = steps or per_epoch * (epochs or 20)
         some = [m for m in members if m.recipe.batch_size == batch_size]
         for member in some:
             member.horizon = until
-        legs = Legs(until, min(evaluate_every or per_epoch, until), patience, keep_losses=True)
+        legs = Legs(until, min(every or per_epoch, until), patience, keep_losses=True)
         population.advance(some, legs, on_leg=on_leg, should_stop=should_stop)
     return members
 
@@ -89,10 +92,13 @@ def _whole(value: int | None, name: str) -> int | None:
 
 
 def _seed_list(seeds: int | Sequence[int]) -> list[int]:
-    chosen = list(range(seeds)) if isinstance(seeds, int | np.integer) else [int(s) for s in seeds]
-    if not chosen or min(chosen) < 0:
+    chosen = range(seeds) if isinstance(seeds, int | np.integer) else seeds
+    whole = isinstance(chosen, range | Sequence | np.ndarray) and all(
+        isinstance(s, int | np.integer) and 0 <= s < 2**64 for s in chosen
+    )
+    if not whole or not len(chosen):
         raise must_be("seeds", "a whole number >= 1 or a list of seeds >= 0", seeds)
-    return chosen
+    return [int(s) for s in chosen]
 
 
 def _order_list(order: int | Sequence[int] | None, seeds: list[int]) -> list[int]:
@@ -112,10 +118,7 @@ def _checked(X: Any, y: Any) -> tuple[np.ndarray, np.ndarray, int]:
     x = np.asarray(X)
     if x.ndim != 2 or not len(x):
         raise InputError(f"X must be (rows, columns) with at least one row, got shape {x.shape}.")
-    if x.dtype != np.uint8:
-        x = x.astype(np.float32)
-        if not np.isfinite(x).all():
-            raise InputError("X holds missing or infinite values: fill or drop them first.")
+    x = _numbers(x, "X")
     target = np.asarray(y)
     if len(target) != len(x):
         raise InputError(f"X has {len(x)} rows and y has {len(target)}: they must be equal.")
@@ -131,8 +134,27 @@ def _checked(X: Any, y: Any) -> tuple[np.ndarray, np.ndarray, int]:
     return x, codes.astype(np.int32), len(classes)
 
 
+def _numbers(x: np.ndarray, what: str) -> np.ndarray:
+    """Return uint8 as it is, other rows as finite float32."""
+    if x.dtype == np.uint8:
+        return x
+    try:
+        x = x.astype(np.float32)
+    except (TypeError, ValueError):
+        raise InputError(f"{what} must hold numbers, got an array of {x.dtype}.") from None
+    if not np.isfinite(x).all():
+        raise InputError(f"{what} holds missing or infinite values: fill or drop them first.")
+    return x
+
+
 def _network(x: np.ndarray, target: np.ndarray, n_classes: int, loss: str | None) -> Network:
     scale = 1.0 / 255.0 if x.dtype == np.uint8 else 1.0
+    if loss in LOSSES and (loss == "softmax_cross_entropy") != bool(n_classes):
+        kinds = ("numbers", "classes") if n_classes else ("classes", "numbers")
+        raise InputError(
+            f"loss {loss!r} is for {kinds[0]}, and y holds {kinds[1]}: choose another, or pass "
+            f"y as {'floats' if n_classes else 'whole numbers or texts'}."
+        )
     if n_classes:
         return Network(x.shape[1], n_classes, loss or "softmax_cross_entropy", scale)
     outputs = 1 if target.ndim == 1 else target.shape[1]
@@ -151,12 +173,22 @@ def _hold_out(x, target, validation, y):
             )
         shuffled = np.random.Generator(np.random.Philox(key=[0, len(x)])).permutation(len(x))
         n_held = max(1, round(validation * len(x)))
+        if n_held >= len(x):
+            raise InputError(f"validation={validation:g} of {len(x)} rows leaves no row to train on.")
         held, rest = np.sort(shuffled[:n_held]), np.sort(shuffled[n_held:])
         holdout = (x[held], target[held], np.ones((1, n_held), np.float32))
         return x[rest], target[rest], holdout
     vx, vy = np.asarray(validation[0]), np.asarray(validation[1])
     if vx.ndim != 2 or vx.shape[1] != x.shape[1]:
         raise InputError(f"validation rows must have {x.shape[1]} columns like X, got shape {vx.shape}.")
+    if not len(vx):
+        raise InputError("validation has no rows.")
+    if len(vx) != len(vy):
+        raise InputError(f"validation has {len(vx)} rows and {len(vy)} targets: they must be equal.")
+    if (vx.dtype == np.uint8) != (x.dtype == np.uint8):
+        kind = "be uint8 like X" if x.dtype == np.uint8 else "not be uint8, since X is not"
+        raise InputError(f"validation rows must {kind}, got {vx.dtype}: pixels and numbers are scaled apart.")
+    vx = _numbers(vx, "validation")
     if target.dtype == np.int32:
         classes = np.unique(np.asarray(y))
         unknown = np.setdiff1d(vy, classes)
@@ -164,5 +196,7 @@ def _hold_out(x, target, validation, y):
             raise InputError(f"validation holds classes that y lacks: {unknown.tolist()}.")
         vy = np.searchsorted(classes, vy).astype(np.int32)
     else:
-        vy = vy.astype(np.float32).reshape(len(vx), -1)
-    return x, target, (vx.astype(x.dtype), vy, np.ones((1, len(vx)), np.float32))
+        vy = _numbers(vy.reshape(len(vx), -1).astype(np.float64), "validation")
+        if vy.shape[1:] != target.shape[1:]:
+            raise InputError(f"validation has {vy.shape[1]} target columns, y has {target.shape[1]}.")
+    return x, target, (vx, vy, np.ones((1, len(vx)), np.float32))

@@ -1,0 +1,94 @@
+"""What is done with a finished run: open its sealed set, or train its winner on all rows."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from goodfit.data.prepare import Prepared, prepare, prepare_all
+from goodfit.engine.population import Legs, Member, Population
+from goodfit.engine.program import use_cache
+from goodfit.errors import RunFolderError
+from goodfit.job import Event, FitSettings, Tell, conclude, silent
+from goodfit.model.build import model_member
+from goodfit.model.file import load_model, save_model
+from goodfit.model.model import Model
+from goodfit.model.problem import Problem, make_problem
+from goodfit.recipe import Recipe
+from goodfit.store.run import RunFolder
+
+
+def _opened(run: str) -> tuple[RunFolder, FitSettings, Problem, Model]:
+    """Return a run's folder, settings, problem and model, with the data read again.
+
+    Raises:
+        RunFolderError: no run, or its data are no longer what they were.
+    """
+    folder = RunFolder(run)
+    config = folder.config()
+    if not folder.model.exists():
+        raise RunFolderError(f"{run} has no model yet: run its goodfit fit to the end first.")
+    fields = {**config["settings"], "ignore": tuple(config["settings"]["ignore"])}
+    settings = FitSettings(**fields)
+    data: Prepared = prepare(settings.request())
+    if data.data_hash != config["identity"]["data_hash"]:
+        raise RunFolderError(f"{settings.data} has changed since {run} was made: restore it, or fit anew.")
+    return folder, settings, make_problem(data, settings.metric), load_model(folder.model)
+
+
+def unseal(run: str, *, on_event: Tell = silent) -> dict[str, Any]:
+    """Examine a run's model on its sealed rows and return the run's result with the score.
+
+    The opening is written to the ledger first; examining the same model again is the same opening.
+
+    Raises:
+        GoodfitError: no such run, changed data, a damaged model.
+    """
+    folder, _, problem, model = _opened(run)
+    result = folder.result()
+    if result is None:
+        raise RunFolderError(f"{run} is not finished: repeat its goodfit fit command to go on with it.")
+    if result["test"] is not None:
+        return result
+    training = model.record["training"]
+    bare = Model(model.members, model.schema, model.target, model.target_name)
+    return conclude(problem, bare, result, training, folder, on_event, examine=True)
+
+
+def refit(run: str, *, on_event: Tell = silent) -> dict[str, Any]:
+    """Train a run's ensemble again on all rows, sealed ones too, and write ``refit.safetensors``.
+
+    Each network keeps its recipe and seed and trains for as many passes over the rows as its best state had.
+    Its score stays the exam's: no row is left to measure it on.
+
+    Raises:
+        GoodfitError: no such run, changed data, a damaged model.
+    """
+    folder, settings, problem, model = _opened(run)
+    schema, codec, part = prepare_all(settings.request())
+    network = replace(problem.network, inputs=schema.width)
+    y = part.y if codec.task == "classification" else codec.standardise(part.y).astype(np.float32)[:, None]
+    use_cache()
+    population = Population(network, part.x, y, part.loss_weight, chunk=settings.chunk, lanes=settings.lanes)
+    members = []
+    for kept, training in zip(model.members, model.record["training"], strict=True):
+        more = len(part.x) / training["rows"]
+        member = Member(Recipe.from_json(kept.recipe), training["seed"])
+        member.horizon = math.ceil(training["horizon"] * more)
+        until = max(1, math.ceil(training["best_step"] * more))
+        population.advance([member], Legs(until, until))
+        on_event(Event("note", {"text": f"Trained again on {len(part.x)} rows: {member.recipe.text()}."}))
+        members.append(model_member(network, member, kept.weight))
+    record = {**model.record, "refit_rows": len(part.x)}
+    target = folder.path / "refit.safetensors"
+    sha = save_model(target, Model(tuple(members), schema, codec, model.target_name, record))
+    return {
+        "run": str(folder.path),
+        "model": str(target),
+        "sha256": sha,
+        "rows": len(part.x),
+        "members": len(members),
+    }
