@@ -43,6 +43,29 @@ def test_coverage(name, monkeypatch):
     assert 0.91 <= inside / 400 <= 0.985
 
 
+@pytest.mark.parametrize("name", ["mae", "log_loss"])
+def test_coverage_of_few_rows(name, monkeypatch):
+    """20 rows: plain percentiles would hold the truth in 90 % of tables or fewer."""
+    monkeypatch.setattr(intervals, "RESAMPLES", 300)
+    metric = METRICS[name]
+    draw = draw_classes if metric.task == "classification" else draw_numbers
+    truth = metric(*draw(np.random.default_rng(1), 100_000))
+    rng = np.random.default_rng(2)
+    ends = [score_interval(metric, *draw(rng, 20))[1:] for _ in range(600)]
+    assert 0.915 <= np.mean([low <= truth <= high for low, high in ends]) <= 0.98
+
+
+def test_resamples_keep_the_size_of_each_class():
+    sizes = np.array([7, 1, 40])
+    counts = np.concatenate(list(intervals._resamples(sizes, 500, seed=0)))
+    assert counts.shape == (500, 48)
+    for start, size in ((0, 7), (7, 1), (8, 40)):
+        part = counts[:, start : start + size]
+        assert (part.sum(axis=1) == size).all()
+        np.testing.assert_allclose(part.mean(axis=0), 1, atol=5 / np.sqrt(500))
+    assert counts[:, 8:].var() == pytest.approx(1 - 1 / 40, rel=0.05)
+
+
 @pytest.mark.parametrize("k", [0, 3, 57, 80])
 def test_accuracy_equals_scipy(k):
     y = np.zeros(80, int)

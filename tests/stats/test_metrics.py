@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import sklearn.metrics as sk
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from goodfit.errors import InputError
 from goodfit.stats.metrics import METRICS, get_metric
@@ -88,3 +90,23 @@ def test_names():
         get_metric("acuracy", "classification")
     with pytest.raises(InputError, match=r"'r2' is for regression.*; for classification use one of acc"):
         get_metric("r2", "classification")
+
+
+@settings(deadline=None, max_examples=50)
+@given(st.sampled_from(sorted(METRICS)), st.integers(2, 4), st.integers(0, 10**6))
+def test_weights_are_repeated_rows_and_zero_is_absence(name, classes, seed):
+    """For many weightings at a time, as the bootstrap asks for them."""
+    rng = np.random.default_rng(seed)
+    metric = METRICS[name]
+    y, p = example(rng, metric.task, classes, n=12)
+    w = rng.integers(0, 3, (5, 12))
+    w[:, 0] += 1
+    expected = [metric(np.repeat(y, times), np.repeat(p, times, axis=0)) for times in w]
+    np.testing.assert_allclose(metric.prepare(y, p)(w.astype(float)), expected, rtol=1e-9, atol=1e-12)
+
+
+def test_r2_far_from_zero_keeps_its_digits():
+    rng = np.random.default_rng(0)
+    y = 1e8 + rng.normal(0, 1, 500)
+    p = y + rng.normal(0, 0.5, 500)
+    assert METRICS["r2"](y, p) == pytest.approx(sk.r2_score(y, p), abs=1e-7)

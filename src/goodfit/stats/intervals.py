@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from statistics import NormalDist
 
 import numpy as np
@@ -9,8 +10,9 @@ import numpy as np
 from goodfit.stats.metrics import Metric
 
 RESAMPLES = 1000
-_WORK = 2e8  # rows x classes x resamples; above, fewer resamples, at least _FEWEST (2 to 5 s)
+_WORK = 2e8  # rows x passes x resamples; above, fewer resamples, at least _FEWEST (1 to 4 s)
 _FEWEST = 200
+_CHUNK = 2**19  # counts held at once: 4 MiB, which stay in the cache
 
 
 def score_interval(
@@ -26,9 +28,11 @@ def score_interval(
 
     Accuracy: Wilson's interval (1927), Clopper and Pearson's (1934) if all rows or none are right; with
     weights the number of rows is (Σw)²/Σw² (Kish). Others: percentiles of 1,000 bootstrap resamples, drawn
-    class by class (fewer above 200,000 rows x classes, at least 200). If every row is predicted right,
-    resampling shows no error: then the lower end allows for as many as the smallest class can hide.
-    ``interval_method`` says it in words. Arguments as `Metric.function`; the same seed, the same interval.
+    class by class, further out for few rows (Hesterberg 2015, "What Teachers Should Know About the
+    Bootstrap"); above 200,000 rows, for ROC AUC rows x classes, fewer resamples, at least 200. If every row
+    is predicted right, resampling shows no error: then the lower end allows for as many as the smallest class
+    can hide. ``interval_method`` says it in words. Arguments as `Metric.function`; the same seed, the same
+    interval.
     """
     score = metric(y, prediction, weights)
     if not np.isfinite(score):
@@ -98,22 +102,44 @@ def _bootstrap(
     seed: int,
 ) -> tuple[float, float]:
     """Return percentiles of the score over resamples that keep the number of rows of each stratum."""
-    n = len(y)
-    prediction = np.asarray(prediction, np.float64)
-    score = metric.prepare(y, prediction)
-    resamples = int(np.clip(_WORK / prediction.size, _FEWEST, RESAMPLES))
     order = np.argsort(strata, kind="stable")
-    _, first, size = np.unique(strata[order], return_index=True, return_counts=True)
-    first, size = np.repeat(first, size), np.repeat(size, size)  # of each sorted row's stratum
-    random = np.random.Generator(np.random.Philox(seed))
-    counts = np.empty(n)
-    scores = []
-    for _ in range(resamples):
-        drawn = first + (random.random(n) * size).astype(np.int64)
-        counts[order] = np.bincount(drawn, minlength=n)
-        resampled = counts * w
-        if resampled.any():  # rows of weight 0 may be all that was drawn
-            scores.append(score(resampled))
-    tail = (1 - level) / 2
-    low, high = np.nanquantile(scores, [tail, 1 - tail])
+    sizes = np.unique(strata, return_counts=True)[1]
+    prediction = np.asarray(prediction, np.float64)[order]
+    score, w = metric.prepare(y[order], prediction), w[order]
+    passes = prediction.shape[1] if metric.name == "roc_auc" and prediction.shape[1] > 2 else 1
+    resamples = int(np.clip(_WORK / (passes * len(y)), _FEWEST, RESAMPLES))
+    scores = [score(counts * w) for counts in _resamples(sizes, resamples, seed)]
+    scores = np.concatenate(scores)  # NaN where only rows of weight 0 were drawn
+    tail = _tail(len(y), level)
+    low, high = np.quantile(scores[~np.isnan(scores)], [tail, 1 - tail])
     return float(low), float(high)
+
+
+def _resamples(sizes: np.ndarray, resamples: int, seed: int) -> Iterator[np.ndarray]:
+    """Yield how often each row was drawn, float64 (some resamples, rows): ``sizes`` of each stratum.
+
+    Rows lie stratum after stratum. Drawing places and counting them is four times as fast as NumPy's
+    multinomial; 32 bits a place halve it again.
+    """
+    random = np.random.Generator(np.random.Philox(seed))
+    n = int(sizes.sum())
+    chunk = max(1, _CHUNK // n)
+    for first in range(0, resamples, chunk):
+        b = min(chunk, resamples - first)
+        counts = np.empty((b, n))
+        start = 0
+        for size in sizes.tolist():
+            drawn = random.integers(0, size, (b, size), dtype=np.uint32)
+            for row, places in zip(counts[:, start : start + size], drawn, strict=True):
+                row[:] = np.bincount(places, minlength=size)
+            start += size
+        yield counts
+
+
+def _tail(rows: int, level: float) -> float:
+    """Return the share to cut off at each end: (1 - level) / 2, less for few rows as Student's t is wider."""
+    from scipy.special import ndtr, stdtrit
+
+    if rows < 2:
+        return 0.0
+    return float(ndtr(np.sqrt(rows / (rows - 1)) * stdtrit(rows - 1, (1 - level) / 2)))

@@ -5,7 +5,7 @@ the classes); the predicted class is the largest, the first among equals. Regres
 prediction that is not finite, or weights that add up to 0, score NaN, never a number.
 
 Each metric is made in two steps, because intervals ask for the same rows under many weights: ``prepare``
-does what does not depend on weights and returns a function of them.
+does what does not depend on weights and returns a function of many weightings at a time.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import numpy as np
 
 from goodfit.errors import InputError, nearest
 
-Weighted = Callable[[np.ndarray], float]  # weights [n] -> score
+Weighted = Callable[[np.ndarray], np.ndarray]  # weights [B, n] -> scores [B], NaN where undefined
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class Metric:
             )
         if not np.isfinite(prediction).all() or not weights.sum() > 0:
             return float("nan")
-        return float(self.prepare(y, prediction)(weights))
+        return float(self.prepare(y, prediction)(weights[None])[0])
 
     __call__ = function
 
@@ -69,41 +69,51 @@ def get_metric(name: str, task: str) -> Metric:
 
 
 def _mean_of(rows: np.ndarray) -> Weighted:
-    return lambda w: float(w @ rows / w.sum())
+    return lambda w: _ratio(w @ rows, w.sum(axis=1))
+
+
+def _ratio(above: np.ndarray, below: np.ndarray, otherwise: float = np.nan) -> np.ndarray:
+    return np.divide(above, below, out=np.full(np.shape(above), otherwise), where=below > 0)
+
+
+def _mean_of_known(values: np.ndarray) -> np.ndarray:
+    """Return the mean of each row of [B, K] without its NaN; NaN if nothing is left."""
+    known = ~np.isnan(values)
+    return _ratio(np.where(known, values, 0.0).sum(axis=1), known.sum(axis=1))
+
+
+def _sums_by(labels: np.ndarray, k: int) -> Callable[[np.ndarray], np.ndarray]:
+    """Return the function from weights [B, n] to their sums [B, k] over the rows of each label."""
+    order = np.argsort(labels, kind="stable")
+    present, starts = np.unique(labels[order], return_index=True)
+    in_order = bool((np.diff(order) == 1).all())
+
+    def sums(w: np.ndarray) -> np.ndarray:
+        out = np.zeros((len(w), k))
+        out[:, present] = np.add.reduceat(w if in_order else np.take(w, order, axis=1), starts, axis=1)
+        return out
+
+    return sums
 
 
 def _accuracy(y: np.ndarray, p: np.ndarray) -> Weighted:
     return _mean_of((np.argmax(p, axis=1) == y).astype(np.float64))
 
 
-def _confusion(y: np.ndarray, p: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
-    """Return the function from weights to the confusion matrix, (K, K): true class, predicted class."""
-    k = p.shape[1]
-    cells = y * k + np.argmax(p, axis=1)
-    return lambda w: np.bincount(cells, w, k * k).reshape(k, k)
-
-
 def _balanced_accuracy(y: np.ndarray, p: np.ndarray) -> Weighted:
     """Mean recall over the classes that occur."""
-    confusion = _confusion(y, p)
-
-    def score(w: np.ndarray) -> float:
-        counts = confusion(w)
-        rows = counts.sum(axis=1)
-        return float(np.mean(np.diag(counts)[rows > 0] / rows[rows > 0]))
-
-    return score
+    true, hit = _sums_by(y, p.shape[1]), np.argmax(p, axis=1) == y
+    return lambda w: _mean_of_known(_ratio(true(w * hit), true(w)))
 
 
 def _f1(y: np.ndarray, p: np.ndarray) -> Weighted:
     """Of two classes the F1 of the last; else the mean over the classes that occur or are predicted."""
-    confusion = _confusion(y, p)
+    found = np.argmax(p, axis=1)
+    true, predicted, hit = _sums_by(y, p.shape[1]), _sums_by(found, p.shape[1]), found == y
 
-    def score(w: np.ndarray) -> float:
-        counts = confusion(w)
-        either = counts.sum(axis=0) + counts.sum(axis=1)
-        f1 = 2 * np.diag(counts) / np.where(either > 0, either, 1)
-        return float(f1[-1] if len(f1) == 2 else np.mean(f1[either > 0]))
+    def score(w: np.ndarray) -> np.ndarray:
+        f1 = _ratio(2 * true(w * hit), true(w) + predicted(w))
+        return np.nan_to_num(f1[:, -1]) if p.shape[1] == 2 else _mean_of_known(f1)
 
     return score
 
@@ -121,26 +131,30 @@ def _roc_auc(y: np.ndarray, p: np.ndarray) -> Weighted:
     """
     columns = [1] if p.shape[1] == 2 else range(p.shape[1])
     areas = [_area(y == k, p[:, k]) for k in columns]
-
-    def score(w: np.ndarray) -> float:
-        found = [a for a in (area(w) for area in areas) if not np.isnan(a)]
-        return float(np.mean(found)) if found else float("nan")
-
-    return score
+    return lambda w: _mean_of_known(np.stack([area(w) for area in areas], axis=1))
 
 
 def _area(positive: np.ndarray, scores: np.ndarray) -> Weighted:
-    """P(a positive row scores above a negative one) + half of P(equal), in one pass over sorted rows."""
-    order = np.argsort(scores, kind="stable")
-    last = np.append(np.flatnonzero(np.diff(scores[order])), len(scores) - 1)  # of each group of equals
-    sign = positive[order]
+    """P(a positive row scores above a negative one) + half of P(equal).
 
-    def area(w: np.ndarray) -> float:
-        sorted_w = w[order]
-        above = np.diff(np.cumsum(sorted_w * sign)[last], prepend=0.0)  # positives' weight by group
-        below = np.cumsum(sorted_w * ~sign)[last]  # negatives' weight up to and with the group
-        pairs = above.sum() * below[-1]
-        return above @ (below + np.concatenate([[0.0], below[:-1]])) / (2 * pairs) if pairs > 0 else np.nan
+    Rows are sorted once and merged into runs of one kind, so that a weighting costs one pass over the rows.
+    """
+    order = np.lexsort((positive, scores))  # of equals, negatives first
+    up, value = positive[order], scores[order]
+    new_value = np.append(True, value[1:] != value[:-1])
+    group = np.cumsum(new_value) - 1  # of equals
+    ups = np.bincount(group, up)
+    mixed = ((ups > 0) & (ups < np.bincount(group)))[group]
+    # A run ends where the kind changes, and around equals of both kinds.
+    new_run = np.append(True, up[1:] != up[:-1]) | (new_value & (mixed | np.append(False, mixed[:-1])))
+    starts = np.flatnonzero(new_run)
+    up, tied = up[starts], np.flatnonzero((up & mixed)[starts])  # tied negatives are the run before
+
+    def area(w: np.ndarray) -> np.ndarray:
+        runs = np.add.reduceat(np.take(w, order, axis=1), starts, axis=1)
+        below = np.cumsum(np.where(up, 0.0, runs), axis=1)
+        wins = (runs[:, up] * below[:, up]).sum(axis=1) - (runs[:, tied] * runs[:, tied - 1]).sum(axis=1) / 2
+        return _ratio(wins, runs[:, up].sum(axis=1) * below[:, -1])
 
     return area
 
@@ -148,11 +162,15 @@ def _area(positive: np.ndarray, scores: np.ndarray) -> Weighted:
 def _r2(y: np.ndarray, p: np.ndarray) -> Weighted:
     """1 - squared error / variance; of a constant target 1 if exact, else 0 (as scikit-learn)."""
     y = np.asarray(y, np.float64)
-    errors = (y - p) ** 2
+    errors, centred = (y - p) ** 2, y - y.mean()  # centred, so that the difference below keeps its digits
+    squares = centred**2
 
-    def score(w: np.ndarray) -> float:
-        spread = w @ (y - w @ y / w.sum()) ** 2
-        return 1 - w @ errors / spread if spread > 0 else float(w @ errors == 0)
+    def score(w: np.ndarray) -> np.ndarray:
+        error, around = w @ errors, w @ squares
+        spread = around - _ratio((w @ centred) ** 2, w.sum(axis=1))
+        constant = spread <= 1e-13 * around  # one row drawn alone, but for rounding
+        explained = 1 - _ratio(error, np.where(constant, 0.0, spread), otherwise=1.0)
+        return np.where(constant & (error == 0), 1.0, explained)
 
     return score
 
