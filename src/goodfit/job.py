@@ -215,7 +215,10 @@ class _Job:
         model = Model(
             chosen.members, self.problem.data.schema, self.problem.data.codec, self.problem.data.target
         )
-        training = [_training(candidates[i], search, self.problem.data) for i in chosen.places]
+        training = [
+            _training(candidates[i], search, self.problem.data) | {"temperature": m.temperature}
+            for i, m in zip(chosen.places, chosen.members, strict=True)
+        ]
         return conclude(self.problem, model, result, training, self.folder, self.tell, self._exam_now())
 
     def _exam_now(self) -> bool:

@@ -81,7 +81,7 @@ def refit(run: str, *, on_event: Tell = silent) -> dict[str, Any]:
         until = max(1, math.ceil(training["best_step"] * more))
         population.advance([member], Legs(until, until))
         on_event(Event("note", {"text": f"Trained again on {len(part.x)} rows: {member.recipe.text()}."}))
-        members.append(model_member(network, member, kept.weight))
+        members.append(model_member(network, member, kept.weight, training["temperature"]))
     record = {**model.record, "refit_rows": len(part.x)}
     target = folder.path / "refit.safetensors"
     sha = save_model(target, Model(tuple(members), schema, codec, model.target_name, record))

@@ -23,6 +23,7 @@ class ModelMember:
     weight: float
     recipe: dict[str, Any]
     text: str
+    temperature: float = 1.0  # built into the output layer already; told for a refit
 
 
 @dataclass(frozen=True, eq=False)
