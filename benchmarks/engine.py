@@ -153,8 +153,9 @@ def main() -> None:
 
 def table(found: dict[str, float]) -> str:
     """Return the figures as a small table."""
+    size = f"{found['members']} networks 784-100x6-10, batch 100, {found['steps']} steps"
     lines = [
-        f"{found['members']} networks 784-100x6-10, batch 100, {found['steps']} steps, cores {found['cores']}",
+        f"{size}, {found['cores']} cores",
         f"{'':24}{'seconds':>9}{'GFLOP/s':>9}{'exact':>8}{'of sgemm':>10}",
         f"{'sgemm 2048, best':24}{'':>9}{found['sgemm_gflops']:9.0f}",
     ]

@@ -29,29 +29,27 @@ def test_training_is_the_plain_loop_over_short_batches_too(runs, kind):
     sizes, losses = [], []
 
     @jax.jit
-    def gradient(params, running, x, y, step):
+    def one_step(params, slots, running, x, y, step):
         def loss_of(params):
             key = fold_in(fold_in(jnp.uint32(103), DROPOUT), step)
             training = Training(jnp.ones(len(x)), key, step)
             outputs, moved = runs.NETWORK.apply(recipe, params, running, x, training=training)
             return softmax_cross_entropy(outputs, y, recipe.label_smoothing).mean(), moved
 
-        return jax.value_and_grad(loss_of, has_aux=True)(params)
+        (loss, moved), grads = jax.value_and_grad(loss_of, has_aux=True)(params)
+        norm = jnp.sqrt(sum(jnp.sum(g**2) for g in grads.values()))
+        shrink = jnp.minimum(1.0, recipe.clip_norm / norm) if recipe.clip_norm else 1.0
+        decay = {k: recipe.weight_decay if k.endswith(".weight") else 0.0 for k in params}
+        grads = {k: shrink * g + decay[k] * params[k] for k, g in grads.items()}
+        factor = recipe.schedule.factor(step * 1.0, jnp.float32(40)) if recipe.schedule else 1.0
+        return loss, moved, *recipe.optimizer.step(params, grads, slots, step + 1.0, factor)
 
     for step in range(20):
         rows = order.block(step, 1)[0]
         rows = rows[rows >= 0]
         sizes.append(len(rows))
-        (loss, running), grads = gradient(params, running, x[rows], y[rows], jnp.int32(step))
+        loss, running, params, slots = one_step(params, slots, running, x[rows], y[rows], jnp.int32(step))
         losses.append(float(loss))
-        norm = np.sqrt(sum(np.square(g).sum() for g in map(np.asarray, grads.values())))
-        shrink = min(1.0, recipe.clip_norm / norm) if recipe.clip_norm else 1.0
-        grads = {
-            k: shrink * g + (recipe.weight_decay * params[k] if k.endswith(".weight") else 0.0)
-            for k, g in grads.items()
-        }
-        factor = recipe.schedule.factor(jnp.float32(step), jnp.float32(40)) if recipe.schedule else 1.0
-        params, slots = recipe.optimizer.step(params, grads, slots, step + 1, factor)
     assert sizes == 2 * ([16] * 9 + [6])
     np.testing.assert_allclose(member.loss_curve, losses, rtol=2e-4)
     for key, w in params.items():
