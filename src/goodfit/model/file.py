@@ -3,18 +3,21 @@
 Layout: 8 bytes header length (little-endian), a JSON header, float32 data. The header's ``__metadata__`` has
 one key, ``goodfit``: sorted JSON with format version, schema, target, members and record, and ``sha256``, the
 hash of the whole file with these 64 digits as zeros. Nothing in it depends on clock, path or host, so equal
-models have equal bytes. Loading checks sizes, names, types, shapes and hash before anything is used.
+models have equal bytes. Loading checks sizes, names, types, shapes and hash before anything is used, and
+never reads or allocates more than the size of a file whose header accounts for all of it.
 """
 
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import math
 import os
+import stat
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -24,6 +27,7 @@ from goodfit.errors import InputError, ModelFileError
 from goodfit.model.model import Model, ModelMember
 from goodfit.model.predict import ACTIVATIONS, HEADS
 from goodfit.store.atomic import write_bytes
+from goodfit.store.canonical import dumps, restored
 
 FORMAT = 1
 MOST_HEADER = 64 * 2**20  # bytes; a schema of 100,000 columns stays below
@@ -45,7 +49,11 @@ _ARCHITECTURE: dict[str, type | tuple[type, ...]] = {
 
 
 def model_bytes(model: Model) -> bytes:
-    """Return the content of the model's file."""
+    """Return the content of the model's file.
+
+    Raises:
+        InputError: a description beyond ``MOST_HEADER`` (some 20,000 columns), which could not be loaded.
+    """
     tensors: dict[str, np.ndarray] = {}
     for i, member in enumerate(model.members):
         for key, array in (*member.params.items(), *member.running.items()):
@@ -69,17 +77,15 @@ def model_bytes(model: Model) -> bytes:
         "target": model.target.to_json(),
         "target_name": model.target_name,
     }
-    header["__metadata__"] = {"goodfit": _dumps(content)}
-    text = _dumps(header).encode()
+    header["__metadata__"] = {"goodfit": dumps(content)}
+    text = dumps(header).encode()
     text += b" " * (-len(text) % 8)
+    if len(text) > MOST_HEADER:
+        raise InputError(f"The model's description takes {len(text) >> 20} MiB: train on fewer columns.")
     data = b"".join([len(text).to_bytes(8, "little"), text, *(tensors[n].tobytes() for n in sorted(tensors))])
     digits = hashlib.sha256(data).hexdigest().encode()
     place = _hash_place(data[: 8 + len(text)])
     return data[:place] + digits + data[place + 64 :]
-
-
-def _dumps(value: Any) -> str:
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
 def _hash_place(header: bytes) -> int:
@@ -111,13 +117,14 @@ def load_model(path: str | os.PathLike[str]) -> Model:
         if not path.is_file():
             raise ModelFileError(f"The folder {path.parent} holds no model.safetensors: name a finished run.")
     try:
-        data = path.read_bytes()
+        if path.exists() and not stat.S_ISREG(path.stat().st_mode):  # a pipe or device has no end
+            raise ModelFileError(f"{path} is not a file: name a model.safetensors.")
+        with open(path, "rb") as file:
+            return _read(file, os.fstat(file.fileno()).st_size)
     except OSError as error:
         raise ModelFileError(f"Cannot read the model file {path}: {error.strerror}.") from None
-    try:
-        return parse_model(data)
     except ModelFileError as error:
-        raise ModelFileError(f"{path}: {error}") from None
+        raise error if str(path) in str(error) else ModelFileError(f"{path}: {error}") from None
 
 
 def parse_model(data: bytes) -> Model:
@@ -126,43 +133,59 @@ def parse_model(data: bytes) -> Model:
     Raises:
         ModelFileError: as `load_model`, without the file's name.
     """
-    header, start = _header(data)
+    return _read(io.BytesIO(data), len(data))
+
+
+def _read(file: BinaryIO, size: int) -> Model:
+    """Return the model in an open file of ``size`` bytes, all of which the header must account for."""
+    front, header = _header(file, size)
     content = _content(header)
     if content.get("format") != FORMAT:
         _refuse_version(content.get("format"))
-    _check_hash(data, start)
+    extents = _extents(header, size - len(front))
+    data = file.read(size - len(front))
+    _check_hash(front, data)
     if set(content) != _KEYS:
         odd = sorted(set(content) ^ _KEYS)
         raise ModelFileError(f"this model file has keys that do not belong, or lacks some: {odd}.")
-    tensors = _tensors(header, data, start)
+    tensors = {
+        name: np.frombuffer(data, "<f4", math.prod(shape), low).reshape(shape)
+        for name, (shape, low) in extents.items()
+    }
     try:
+        members = tuple(_member(i, m, tensors) for i, m in enumerate(content["members"]))
+        _check_pixels(content["schema"], members)
         schema = Schema.from_json(content["schema"])
         target = TargetCodec.from_json(content["target"])
-        members = tuple(_member(i, m, tensors) for i, m in enumerate(content["members"]))
     except ModelFileError:
         raise
-    except (InputError, TypeError, KeyError, AttributeError, ValueError) as error:
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
         raise ModelFileError(f"this model file's description is damaged ({error}).") from None
+    if not isinstance(content["record"], dict) or not isinstance(content["target_name"], str):
+        raise ModelFileError("this model file's description is damaged (its record or target's name).")
+    _check_target(target)
     _check_fit(members, schema, target, tensors)
-    return Model(members, schema, target, str(content["target_name"]), dict(content["record"]))
+    return Model(members, schema, target, content["target_name"], content["record"])
 
 
-def _header(data: bytes) -> tuple[dict[str, Any], int]:
-    """Return the JSON header and where the data begin."""
-    if len(data) < 8:
+def _header(file: BinaryIO, size: int) -> tuple[bytes, dict[str, Any]]:
+    """Return the bytes before the data, and the JSON header in them."""
+    start = file.read(8)
+    if len(start) < 8:
         raise ModelFileError("this is no goodfit model: the file is empty or cut short.")
-    length = int.from_bytes(data[:8], "little")
+    length = int.from_bytes(start, "little")
     if length > MOST_HEADER:
         raise ModelFileError("this is no goodfit model file (it does not begin like a safetensors file).")
-    if 8 + length > len(data):
+    if 8 + length > size:
         raise ModelFileError("this model file is cut short: copy it again.")
+    text = file.read(length)
     try:
-        header = json.loads(data[8 : 8 + length])
+        header = json.loads(text)
     except (ValueError, RecursionError):
         raise ModelFileError("this is no goodfit model file (its header is not JSON).") from None
     if not isinstance(header, dict):
         raise ModelFileError("this is no goodfit model file (its header is not an object).")
-    return header, 8 + length
+    return start + text, header
 
 
 def _content(header: dict[str, Any]) -> dict[str, Any]:
@@ -171,7 +194,7 @@ def _content(header: dict[str, Any]) -> dict[str, Any]:
     if not isinstance(text, str) or len(metadata) != 1:  # type: ignore[arg-type]
         raise ModelFileError("this safetensors file was not written by goodfit.")
     try:
-        content = json.loads(text)
+        content = restored(json.loads(text))
     except (ValueError, RecursionError):
         content = None
     if not isinstance(content, dict):
@@ -187,34 +210,38 @@ def _refuse_version(version: Any) -> None:
     raise ModelFileError(f"this model file has an unknown format, {version!r}.")
 
 
-def _check_hash(data: bytes, start: int) -> None:
-    place = _hash_place(data[:start])
-    digits = data[place : place + 64]
-    whole = hashlib.sha256(data[:place] + _ZEROS.encode() + data[place + 64 :]).hexdigest()
-    if whole.encode() != digits:
+def _check_hash(front: bytes, data: bytes) -> None:
+    place = _hash_place(front)
+    whole = hashlib.sha256(front[:place] + _ZEROS.encode() + front[place + 64 :])
+    whole.update(data)
+    if whole.hexdigest().encode() != front[place : place + 64]:
         raise ModelFileError("this model file was altered or cut short after it was written: copy it again.")
 
 
-def _tensors(header: dict[str, Any], data: bytes, start: int) -> dict[str, np.ndarray]:
-    """Return the arrays, whose extents must tile the data without gap or overlap."""
-    found: dict[str, np.ndarray] = {}
+def _extents(header: dict[str, Any], size: int) -> dict[str, tuple[tuple[int, ...], int]]:
+    """Return shape and first byte of each array; they must tile ``size`` bytes without gap or overlap."""
+    found: dict[str, tuple[tuple[int, ...], int]] = {}
     expected = 0
     for name in sorted(header):
         entry = header[name]
         try:
-            dtype, shape, (low, high) = entry["dtype"], entry["shape"], entry["data_offsets"]
+            dtype, shape, (low, high) = entry["dtype"], tuple(entry["shape"]), entry["data_offsets"]
             whole = all(type(n) is int and n >= 0 for n in (*shape, low, high))
         except (TypeError, KeyError, ValueError):
             raise ModelFileError(
-                f"the array {name!r} in this model file is not described as it must be."
+                f"the array {name[:60]!r} in this model file is not described as it must be."
             ) from None
-        if dtype != "F32" or not whole or low != expected or high - low != 4 * math.prod(shape):
-            raise ModelFileError(f"the array {name!r} in this model file has a wrong type, shape or place.")
-        if start + high > len(data):
+        # no array has more than two axes: an endless product is not computed
+        fits = dtype == "F32" and whole and len(shape) <= 2 and high - low == 4 * math.prod(shape)
+        if not fits or low != expected:
+            raise ModelFileError(
+                f"the array {name[:60]!r} in this model file has a wrong type, shape or place."
+            )
+        if high > size:
             raise ModelFileError("this model file is cut short: copy it again.")
-        found[name] = np.frombuffer(data, "<f4", math.prod(shape), start + low).reshape(shape)
+        found[name] = shape, low
         expected = high
-    if start + expected != len(data):
+    if expected != size:
         raise ModelFileError("this model file has bytes that belong to no array.")
     return found
 
@@ -229,21 +256,30 @@ def _member(i: int, entry: dict[str, Any], tensors: dict[str, np.ndarray]) -> Mo
     ):
         raise ModelFileError(f"network {i} in this model file has an architecture that is not known.")
     _check_architecture(i, architecture)
+    if 2 * len(architecture["hidden"]) > len(tensors):
+        raise ModelFileError(f"network {i} in this model file is lacking arrays for its layers.")
     params, running = {}, {}
     for name, shape in _shapes(architecture).items():
         array = tensors.get(f"member.{i}.{name}")
         if array is None or array.shape != shape or not np.isfinite(array).all():
             raise ModelFileError(f"the array {name!r} of network {i} is lacking, misshapen or not finite.")
+        if name.endswith(".var") and (array < 0).any():
+            raise ModelFileError(f"the array {name!r} of network {i} holds a negative variance.")
         (running if name.endswith((".mean", ".var")) else params)[name] = array
-    weight = float(entry["weight"])
-    if not (math.isfinite(weight) and weight > 0):
+    weight = entry["weight"]
+    if type(weight) not in (int, float) or not 0 < weight <= 1e6:
         raise ModelFileError(f"network {i} in this model file has no positive weight.")
-    return ModelMember(architecture, params, running, weight, dict(entry["recipe"]), str(entry["text"]))
+    if not isinstance(entry["recipe"], dict) or not isinstance(entry["text"], str):
+        raise ModelFileError(f"network {i} in this model file is not described as it must be.")
+    return ModelMember(architecture, params, running, float(weight), entry["recipe"], entry["text"])
 
 
 def _check_architecture(i: int, architecture: dict[str, Any]) -> None:
+    scales = [architecture[key] for key in ("hidden_scale", "input_scale", "norm_epsilon")]
     known = (
-        architecture["activation"] in ACTIVATIONS
+        all(abs(scale) <= 1e30 for scale in scales)  # and not NaN
+        and (architecture["norm"] is None or architecture["norm_epsilon"] > 0)
+        and architecture["activation"] in ACTIVATIONS
         and architecture["head"] in HEADS
         and architecture["norm"] in (None, "batch", "layer")
         and architecture["norm_position"] in ("before", "after")
@@ -270,15 +306,49 @@ def _shapes(architecture: dict[str, Any]) -> dict[str, tuple[int, ...]]:
     return shapes
 
 
+def _check_target(target: TargetCodec) -> None:
+    """Refuse classes or numbers that cannot be decoded."""
+    if target.task == "regression":
+        sound = (
+            math.isfinite(target.y_mean) and 0 < target.y_scale < math.inf and target.y_low <= target.y_high
+        )
+    else:
+        sound = 2 <= len(target.classes) == len(set(target.classes))
+        try:
+            target.decode(np.zeros(1, np.int64))
+        except (IndexError, ValueError):  # no label, or one that spells no number
+            sound = False
+    if not sound:
+        raise ModelFileError("this model file's target has classes or numbers that cannot be decoded.")
+
+
+def _check_pixels(schema: dict[str, Any], members: tuple[ModelMember, ...]) -> None:
+    """Refuse images of another size than the networks take: a schema names each of its pixels."""
+    if not members:
+        raise ModelFileError("this model file holds no network.")
+    shape = schema.get("image_shape")
+    if shape is not None and not (
+        isinstance(shape, list)
+        and 1 <= len(shape) <= 4
+        and all(type(n) is int and n > 0 for n in shape)
+        and math.prod(shape) == members[0].architecture["inputs"]
+    ):
+        raise ModelFileError("network 0 in this model file does not fit its columns or classes: image sizes.")
+
+
 def _check_fit(
     members: tuple[ModelMember, ...], schema: Schema, target: TargetCodec, tensors: dict[str, np.ndarray]
 ) -> None:
     """Refuse members that do not fit the columns, the classes, or the arrays in the file."""
-    outputs = len(target.classes) if target.task == "classification" else 1
-    if not members:
-        raise ModelFileError("this model file holds no network.")
+    if any(column.quantiles and column.kind not in ("number", "date") for column in schema.inputs):
+        raise ModelFileError("this model file's schema is damaged: only numbers and dates have quantiles.")
+    if target.task == "regression":
+        heads = {("identity", 1)}
+    else:
+        heads = {("softmax", len(target.classes))} | ({("sigmoid", 1)} if len(target.classes) == 2 else set())
     for i, member in enumerate(members):
-        if member.architecture["inputs"] != schema.width or member.architecture["outputs"] != outputs:
+        head = member.architecture["head"], member.architecture["outputs"]
+        if member.architecture["inputs"] != schema.width or head not in heads:
             raise ModelFileError(f"network {i} in this model file does not fit its columns or classes.")
     if len(tensors) != sum(len(m.params) + len(m.running) for m in members):
         raise ModelFileError("this model file holds arrays that no network uses.")

@@ -29,7 +29,7 @@ def loads(text: str | bytes) -> Any:
         ValueError: not JSON, a bare NaN, a key that occurs twice, nesting without end.
     """
     try:
-        return _decoded(json.loads(text, object_pairs_hook=_unique, parse_constant=_refuse))
+        return restored(json.loads(text, object_pairs_hook=_unique, parse_constant=_refuse))
     except RecursionError:
         raise ValueError("nested too deeply") from None
 
@@ -49,11 +49,12 @@ def plain(value: Any) -> Any:
     return value
 
 
-def _decoded(value: Any) -> Any:
+def restored(value: Any) -> Any:
+    """Return what `plain` was given: texts for non-finite floats become floats again."""
     if isinstance(value, dict):
-        return {k: _decoded(v) for k, v in value.items()}
+        return {k: restored(v) for k, v in value.items()}
     if isinstance(value, list):
-        return [_decoded(v) for v in value]
+        return [restored(v) for v in value]
     if isinstance(value, str) and value.lstrip("~") in _NOT_FINITE:
         return value[1:] if value.startswith("~") else float(value)
     return value
