@@ -1,1 +1,86 @@
-"""goodfit trains neural networks well."""
+"""goodfit trains neural networks well: every technique side by side on your own data, with honest numbers.
+
+The public names below are loaded on first use, so that ``import goodfit`` stays light.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from goodfit.engine.population import Member
+    from goodfit.engine.train import train
+    from goodfit.errors import GoodfitError, InputError, ModelFileError
+    from goodfit.model.file import load_model
+    from goodfit.network import Network
+    from goodfit.recipe import Recipe
+    from goodfit.techniques.foreign import Optax
+    from goodfit.techniques.initializers import Gaussian, Glorot, He, LeCun, Xavier
+    from goodfit.techniques.normalization import BatchNorm, LayerNorm
+    from goodfit.techniques.optimizers import SGD, AdaGrad, Adam, AdamW, Momentum, Nesterov, RMSProp
+    from goodfit.techniques.regularization import Dropout
+    from goodfit.techniques.schedules import Constant, Cosine, OneCycle, StepDecay, WarmUp
+
+_HOMES = {
+    "goodfit.engine.population": ("Member",),
+    "goodfit.engine.train": ("train",),
+    "goodfit.errors": ("GoodfitError", "InputError", "ModelFileError"),
+    "goodfit.model.file": ("load_model",),
+    "goodfit.network": ("Network",),
+    "goodfit.recipe": ("Recipe",),
+    "goodfit.techniques.foreign": ("Optax",),
+    "goodfit.techniques.initializers": ("Gaussian", "Glorot", "He", "LeCun", "Xavier"),
+    "goodfit.techniques.normalization": ("BatchNorm", "LayerNorm"),
+    "goodfit.techniques.optimizers": ("SGD", "AdaGrad", "Adam", "AdamW", "Momentum", "Nesterov", "RMSProp"),
+    "goodfit.techniques.regularization": ("Dropout",),
+    "goodfit.techniques.schedules": ("Constant", "Cosine", "OneCycle", "StepDecay", "WarmUp"),
+}
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+
+__all__ = [
+    "SGD",
+    "AdaGrad",
+    "Adam",
+    "AdamW",
+    "BatchNorm",
+    "Constant",
+    "Cosine",
+    "Dropout",
+    "Gaussian",
+    "Glorot",
+    "GoodfitError",
+    "He",
+    "InputError",
+    "LayerNorm",
+    "LeCun",
+    "Member",
+    "ModelFileError",
+    "Momentum",
+    "Nesterov",
+    "Network",
+    "OneCycle",
+    "Optax",
+    "RMSProp",
+    "Recipe",
+    "StepDecay",
+    "WarmUp",
+    "Xavier",
+    "__version__",
+    "load_model",
+    "train",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("goodfit")
+    if name in _HOME_OF:
+        return getattr(import_module(_HOME_OF[name]), name)
+    raise AttributeError(f"module 'goodfit' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,196 @@
+"""``goodfit fit``: from data to a model with its final exam."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from goodfit.cli.ending import INTERRUPTED
+
+_TIME, _ROWS, _WHERE = "How long, by what measure", "Which rows and columns", "Where and on what"
+
+
+_Data = Annotated[
+    str,
+    typer.Argument(
+        metavar="DATA",
+        help="A .csv, .parquet or .npz file, a folder of IDX files, or a name: digits, wine, breast_cancer, "
+        "diabetes, iris. With the environment variable GOODFIT_DATA set, also the data sets in that folder.",
+    ),
+]
+_Target = Annotated[
+    str | None,
+    typer.Option(metavar="COL", help="The column to predict. Images and the named sets know theirs."),
+]
+_Budget = Annotated[
+    str | None,
+    typer.Option(
+        metavar="TEXT",
+        rich_help_panel=_TIME,
+        help="How long to search: a time (45s, 2min, 1h), or '24 members' (networks) or '50000 steps' "
+        "(updates, all networks together). Unless given: 30 s, 1 min or 5 min, by the number of rows.",
+    ),
+]
+_Metric = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME",
+        rich_help_panel=_TIME,
+        help="The score to be good at: accuracy, balanced_accuracy, f1, log_loss or roc_auc for classes; "
+        "r2, rmse or mae for numbers. Unless given: accuracy or r2.",
+    ),
+]
+_Task = Annotated[
+    str | None,
+    typer.Option(
+        metavar="TASK",
+        rich_help_panel=_TIME,
+        help="classification or regression. Unless given: texts, and up to 20 distinct whole numbers, are "
+        "classes; else numbers are predicted.",
+    ),
+]
+_ClassWeight = Annotated[
+    str | None,
+    typer.Option(
+        metavar="balanced",
+        rich_help_panel=_TIME,
+        help="'balanced' makes rare classes count as much as common ones.",
+    ),
+]
+_Positive = Annotated[
+    str | None,
+    typer.Option(
+        metavar="LABEL",
+        rich_help_panel=_TIME,
+        help="Of two classes, the one that f1 is about.",
+    ),
+]
+_Valid = Annotated[
+    str | None,
+    typer.Option(
+        metavar="FILE",
+        rich_help_panel=_ROWS,
+        help="Rows to compare networks on. Unless given: a fifth of DATA, after the sealed rows.",
+    ),
+]
+_Test = Annotated[
+    str | None,
+    typer.Option(
+        metavar="FILE",
+        rich_help_panel=_ROWS,
+        help="Rows for the final exam. Unless given: a fifth of DATA is sealed: nothing looks at it "
+        "before the exam.",
+    ),
+]
+_KeepSealed = Annotated[
+    bool,
+    typer.Option("--keep-sealed", rich_help_panel=_ROWS, help="No exam yet; `goodfit unseal` holds it."),
+]
+_Group = Annotated[
+    str | None,
+    typer.Option(
+        metavar="COL",
+        rich_help_panel=_ROWS,
+        help="Rows with the same value here (a patient, a household) stay on one side of every split.",
+    ),
+]
+_Time = Annotated[
+    str | None,
+    typer.Option(
+        metavar="COL",
+        rich_help_panel=_ROWS,
+        help="A date or number to split by: the latest rows are sealed, the ones before validate.",
+    ),
+]
+_Weight = Annotated[
+    str | None,
+    typer.Option(metavar="COL", rich_help_panel=_ROWS, help="How much each row counts; not an input."),
+]
+_Ignore = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="COL", rich_help_panel=_ROWS, help="A column to leave out; may be given repeatedly."
+    ),
+]
+_Out = Annotated[
+    str | None,
+    typer.Option(
+        metavar="DIR",
+        rich_help_panel=_WHERE,
+        help="The folder for model and records. Unless given: goodfit-runs/NAME-HASH. The same command "
+        "goes on with an unfinished run, and shows a finished one again.",
+    ),
+]
+_Seed = Annotated[
+    int, typer.Option(metavar="N", rich_help_panel=_WHERE, help="Fixes the splits and every draw.")
+]
+_Device = Annotated[str, typer.Option(metavar="NAME", rich_help_panel=_WHERE, help="auto, cpu or gpu.")]
+_Lanes = Annotated[
+    int | None,
+    typer.Option(
+        metavar="N",
+        rich_help_panel=_WHERE,
+        help="Calls at once; changes the time, not the result. Unless given: one a core.",
+    ),
+]
+_Chunk = Annotated[
+    int | None,
+    typer.Option(
+        metavar="C",
+        rich_help_panel=_WHERE,
+        help="Networks a call; decides their last bits. Unless given: chosen by width (`goodfit doctor`).",
+    ),
+]
+_AsJson = Annotated[
+    bool, typer.Option("--json", rich_help_panel=_WHERE, help="Print one JSON object and nothing else.")
+]
+
+
+def fit(
+    ctx: typer.Context,
+    data: _Data,
+    target: _Target = None,
+    budget: _Budget = None,
+    metric: _Metric = None,
+    task: _Task = None,
+    class_weight: _ClassWeight = None,
+    positive: _Positive = None,
+    valid: _Valid = None,
+    test: _Test = None,
+    keep_sealed: _KeepSealed = False,
+    group: _Group = None,
+    time: _Time = None,
+    weight: _Weight = None,
+    ignore: _Ignore = None,
+    out: _Out = None,
+    seed: _Seed = 0,
+    device: _Device = "auto",
+    lanes: _Lanes = None,
+    chunk: _Chunk = None,
+    as_json: _AsJson = False,
+) -> None:
+    """Find, train and examine a network for DATA.
+
+    Techniques are tried side by side until the budget is spent; the best networks become an ensemble; its
+    score on the sealed rows, which nothing has seen, is the final exam. Ctrl-C ends the search early and
+    keeps the best so far.
+    """
+    from dataclasses import fields
+
+    from goodfit.cli.live import live_events
+    from goodfit.cli.output import print_json
+    from goodfit.job import FitSettings, run_fit
+
+    asked = {field.name: ctx.params[field.name] for field in fields(FitSettings)}  # options have its names
+    settings = FitSettings(**{**asked, "ignore": tuple(ignore or ())})
+    with live_events() as tell:
+        result = run_fit(settings, on_event=tell, started=(ctx.obj or {}).get("started"))
+    if as_json:
+        print_json(result)
+    else:
+        from goodfit.cli.show import show_result
+
+        show_result(result, data, notes=not tell.visible)
+    if result.get("interrupted"):
+        raise typer.Exit(INTERRUPTED)

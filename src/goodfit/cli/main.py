@@ -1,0 +1,50 @@
+"""The command ``goodfit``: its commands, its version, and where its clock starts."""
+
+from __future__ import annotations
+
+import time
+from typing import Annotated
+
+import typer
+
+from goodfit.cli.doctor import doctor
+from goodfit.cli.ending import EXIT_CODES, guarded
+from goodfit.cli.fit import fit
+from goodfit.cli.predict import predict
+from goodfit.cli.refit import refit
+from goodfit.cli.unseal import unseal
+
+app = typer.Typer(
+    name="goodfit",
+    help="Train neural networks well: every technique side by side on your own data, with honest numbers.",
+    epilog=EXIT_CODES,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for _command in (fit, predict, refit, unseal, doctor):
+    app.command(epilog=EXIT_CODES)(guarded(_command))
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        import goodfit
+
+        typer.echo(f"goodfit {goodfit.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", callback=_print_version, is_eager=True)
+    ] = False,
+) -> None:
+    pass
+
+
+def run() -> None:
+    """Run the command line of this process."""
+    # A time budget counts from the start of the process; until here the interpreter alone has worked.
+    app(obj={"started": time.time() - time.process_time()})
