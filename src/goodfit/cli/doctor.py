@@ -8,62 +8,95 @@ import typer
 
 
 def doctor(
-    json: Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
 ) -> None:
-    """Show device, lanes, chunk, cache, data folder and this machine's speed."""
-    found = _examine()
-    if json:
-        from goodfit.cli.show import print_json
+    """Say what goodfit finds on this machine.
 
+    Versions, device, lanes and networks a call, memory, speed, cache and data folders.
+    """
+    from goodfit.cli.output import print_json
+
+    found = {**_versions(), **_machine(), **_folders()}
+    if as_json:
         print_json(found)
         return
-    width = max(map(len, found))
     for name, value in found.items():
-        typer.echo(f"{name:<{width}}  {value}")
+        shown = ", ".join(map(str, value)) if isinstance(value, list) else value
+        typer.echo(f"{name.replace('_', ' '):<20}{'none' if shown in (None, '') else shown}")
 
 
-def _examine() -> dict[str, Any]:
-    import os
+def _versions() -> dict[str, Any]:
     import platform
     from importlib.metadata import version
 
-    import jax
-
-    from goodfit.data.builtin import known_names
-    from goodfit.engine.plan import NARROW, available_bytes, available_cores, plan_for
-    from goodfit.engine.program import use_cache
-    from goodfit.recipe import Recipe
-
-    use_cache()
-    cache = jax.config.jax_compilation_cache_dir  # type: ignore[attr-defined]
-    plans = {width: plan_for(Recipe(hidden=(width,))).chunk for width in (NARROW, NARROW + 1)}
+    packages = {name: version(name) for name in ("jax", "numpy", "optax", "scikit-learn")}
+    system = platform.system()
+    tested = "" if system in ("Linux", "Darwin") else " (untested: goodfit is tested on Linux and macOS)"
     return {
         "goodfit": version("goodfit"),
-        "jax": version("jax"),
         "python": platform.python_version(),
-        "platform": platform.platform(),
-        "devices": ", ".join(str(device) for device in jax.devices()),
-        "cores": available_cores(),
-        "lanes": plan_for(Recipe()).lanes,
-        "chunk": f"{plans[NARROW]} up to width {NARROW}, {plans[NARROW + 1]} above",
-        "memory": f"{available_bytes() / 2**30:.1f} GiB free",
-        "cache": f"{cache} (writable)" if cache and os.access(cache, os.W_OK) else "none that can be written",
-        "data folder": os.environ.get("GOODFIT_DATA") or "GOODFIT_DATA is not set",
-        "data sets": ", ".join(known_names()),
-        "matrix products": f"{_speed():.0f} GFLOP/s (float32, 2048)",
+        **packages,
+        "platform": f"{platform.platform()}{tested}",
     }
 
 
-def _speed() -> float:
-    """Return the best of about a second of float32 matrix products, in GFLOP/s."""
+def _machine() -> dict[str, Any]:
+    import jax
+
+    from goodfit.engine.plan import NARROW, available_bytes, available_cores, plan_for
+    from goodfit.recipe import Recipe
+
+    narrow, wide = plan_for(Recipe((NARROW,))), plan_for(Recipe((NARROW + 1,)))
+    same = narrow.chunk == wide.chunk
+    return {
+        "device": [f"{device.platform}: {device.device_kind}" for device in jax.devices()],
+        "cores": available_cores(),
+        "lanes": narrow.lanes,
+        "chunk": f"{narrow.chunk} networks a call"
+        + ("" if same else f" up to width {NARROW}, {wide.chunk} above"),
+        "memory_free": f"{available_bytes() / 2**30:.1f} GiB",
+        "gflops": round(_gflops()),
+    }
+
+
+def _gflops(seconds: float = 1.0, size: int = 2048) -> float:
+    """Return the best GFLOP/s of float32 products of two matrices on JAX's device, within ``seconds``."""
     import time
 
-    import numpy as np
+    import jax
 
-    a = np.random.default_rng(0).random((2048, 2048), dtype=np.float32)
-    best, end = 0.0, time.perf_counter() + 1.0
+    product = jax.jit(lambda a: a @ a)
+    a = jax.numpy.full((size, size), 1.0 / size)
+    product(a).block_until_ready()  # compile
+    end, best = time.perf_counter() + seconds, float("inf")
     while time.perf_counter() < end:
         start = time.perf_counter()
-        np.matmul(a, a)
-        best = max(best, 2 * 2048**3 / (time.perf_counter() - start) / 1e9)
-    return best
+        product(a).block_until_ready()
+        best = min(best, time.perf_counter() - start)
+    return 2 * size**3 / best / 1e9
+
+
+def _folders() -> dict[str, Any]:
+    import os
+
+    import jax
+
+    from goodfit.data.builtin import data_folder, known_names
+    from goodfit.engine.program import use_cache
+    from goodfit.errors import InputError
+
+    use_cache()
+    cache = jax.config.jax_compilation_cache_dir  # type: ignore[attr-defined]
+    if cache is None:
+        cache_text = "none can be made: every start compiles anew; set GOODFIT_CACHE to a writable folder"
+    else:
+        cache_text = cache if os.access(cache, os.W_OK) else f"{cache} (not writable)"
+    try:
+        folder, names = data_folder(), list(known_names())
+    except InputError as error:
+        folder, names = str(error), []
+    return {
+        "cache_folder": cache_text,
+        "data_folder": None if folder is None else str(folder),
+        "data_sets": names,
+    }

@@ -33,7 +33,7 @@ def guarded(command: Callable[..., None]) -> Callable[..., None]:
         except GoodfitError as error:
             fail(str(error), USER)
         except KeyboardInterrupt:
-            fail("Interrupted. The same command goes on where it stopped.", INTERRUPTED)
+            fail("Interrupted. A `goodfit fit` goes on when its command is repeated.", INTERRUPTED)
         except (typer.Exit, BrokenPipeError):  # a reader that has seen enough (`| head`) is no failure
             raise
         except Exception:

@@ -8,9 +8,6 @@ import typer
 
 from goodfit.cli.ending import INTERRUPTED
 
-_TIME, _ROWS, _WHERE = "How long, by what measure", "Which rows and columns", "Where and on what"
-
-
 _Data = Annotated[
     str,
     typer.Argument(
@@ -27,7 +24,6 @@ _Budget = Annotated[
     str | None,
     typer.Option(
         metavar="TEXT",
-        rich_help_panel=_TIME,
         help="How long to search: a time (45s, 2min, 1h), or '24 members' (networks) or '50000 steps' "
         "(updates, all networks together). Unless given: 30 s, 1 min or 5 min, by the number of rows.",
     ),
@@ -36,7 +32,6 @@ _Metric = Annotated[
     str | None,
     typer.Option(
         metavar="NAME",
-        rich_help_panel=_TIME,
         help="The score to be good at: accuracy, balanced_accuracy, f1, log_loss or roc_auc for classes; "
         "r2, rmse or mae for numbers. Unless given: accuracy or r2.",
     ),
@@ -45,7 +40,6 @@ _Task = Annotated[
     str | None,
     typer.Option(
         metavar="TASK",
-        rich_help_panel=_TIME,
         help="classification or regression. Unless given: texts, and up to 20 distinct whole numbers, are "
         "classes; else numbers are predicted.",
     ),
@@ -54,7 +48,6 @@ _ClassWeight = Annotated[
     str | None,
     typer.Option(
         metavar="balanced",
-        rich_help_panel=_TIME,
         help="'balanced' makes rare classes count as much as common ones.",
     ),
 ]
@@ -62,7 +55,6 @@ _Positive = Annotated[
     str | None,
     typer.Option(
         metavar="LABEL",
-        rich_help_panel=_TIME,
         help="Of two classes, the one that f1 is about.",
     ),
 ]
@@ -70,7 +62,6 @@ _Valid = Annotated[
     str | None,
     typer.Option(
         metavar="FILE",
-        rich_help_panel=_ROWS,
         help="Rows to compare networks on. Unless given: a fifth of DATA, after the sealed rows.",
     ),
 ]
@@ -78,20 +69,18 @@ _Test = Annotated[
     str | None,
     typer.Option(
         metavar="FILE",
-        rich_help_panel=_ROWS,
         help="Rows for the final exam. Unless given: a fifth of DATA is sealed: nothing looks at it "
         "before the exam.",
     ),
 ]
 _KeepSealed = Annotated[
     bool,
-    typer.Option("--keep-sealed", rich_help_panel=_ROWS, help="No exam yet; `goodfit unseal` holds it."),
+    typer.Option("--keep-sealed", help="No exam yet; `goodfit unseal` holds it."),
 ]
 _Group = Annotated[
     str | None,
     typer.Option(
         metavar="COL",
-        rich_help_panel=_ROWS,
         help="Rows with the same value here (a patient, a household) stay on one side of every split.",
     ),
 ]
@@ -99,38 +88,31 @@ _Time = Annotated[
     str | None,
     typer.Option(
         metavar="COL",
-        rich_help_panel=_ROWS,
         help="A date or number to split by: the latest rows are sealed, the ones before validate.",
     ),
 ]
 _Weight = Annotated[
     str | None,
-    typer.Option(metavar="COL", rich_help_panel=_ROWS, help="How much each row counts; not an input."),
+    typer.Option(metavar="COL", help="How much each row counts; not an input."),
 ]
 _Ignore = Annotated[
     list[str] | None,
-    typer.Option(
-        metavar="COL", rich_help_panel=_ROWS, help="A column to leave out; may be given repeatedly."
-    ),
+    typer.Option(metavar="COL", help="A column to leave out; may be given repeatedly."),
 ]
 _Out = Annotated[
     str | None,
     typer.Option(
         metavar="DIR",
-        rich_help_panel=_WHERE,
         help="The folder for model and records. Unless given: goodfit-runs/NAME-HASH. The same command "
         "goes on with an unfinished run, and shows a finished one again.",
     ),
 ]
-_Seed = Annotated[
-    int, typer.Option(metavar="N", rich_help_panel=_WHERE, help="Fixes the splits and every draw.")
-]
-_Device = Annotated[str, typer.Option(metavar="NAME", rich_help_panel=_WHERE, help="auto, cpu or gpu.")]
+_Seed = Annotated[int, typer.Option(metavar="N", help="Fixes the splits and every draw.")]
+_Device = Annotated[str, typer.Option(metavar="NAME", help="auto, cpu or gpu.")]
 _Lanes = Annotated[
     int | None,
     typer.Option(
         metavar="N",
-        rich_help_panel=_WHERE,
         help="Calls at once; changes the time, not the result. Unless given: one a core.",
     ),
 ]
@@ -138,13 +120,10 @@ _Chunk = Annotated[
     int | None,
     typer.Option(
         metavar="C",
-        rich_help_panel=_WHERE,
         help="Networks a call; decides their last bits. Unless given: chosen by width (`goodfit doctor`).",
     ),
 ]
-_AsJson = Annotated[
-    bool, typer.Option("--json", rich_help_panel=_WHERE, help="Print one JSON object and nothing else.")
-]
+_AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
 
 
 def fit(

@@ -1,78 +1,103 @@
-"""``goodfit predict``: a model and a table in, predictions out."""
+"""``goodfit predict``: a model's answers for new rows, as CSV, Parquet or JSON."""
 
 from __future__ import annotations
 
+import csv
+import io
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+if TYPE_CHECKING:
+    from goodfit.data.table import Table
+    from goodfit.model.model import Model
+
+_FORMATS = (".csv", ".parquet")
+
 
 def predict(
-    model: Annotated[str, typer.Argument(help="A model.safetensors, or the folder of a run.")],
+    model: Annotated[
+        str, typer.Argument(metavar="MODEL", help="A model.safetensors, or the folder of a run.")
+    ],
     data: Annotated[
-        str, typer.Argument(help="The rows: whatever `goodfit fit` reads; the target may be absent.")
+        str,
+        typer.Argument(metavar="DATA", help="Rows as `goodfit fit` reads them; the target may be absent."),
     ],
     out: Annotated[
-        str | None, typer.Option(help="A .csv or .parquet file; CSV on stdout unless given.")
+        str | None,
+        typer.Option(metavar="FILE", help="Write to this .csv or .parquet file instead of stdout."),
     ] = None,
     proba: Annotated[
-        bool, typer.Option("--proba", help="Add a column of probabilities for each class.")
+        bool, typer.Option("--proba", help="Add the probability of each class, in columns named p(CLASS).")
     ] = False,
-    json: Annotated[
-        bool, typer.Option("--json", help="Print {prediction: [...], ...} on stdout instead.")
-    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
 ) -> None:
-    """Predict every row of DATA, in order."""
+    """Predict each row of DATA, in its order.
+
+    Prints CSV with the column `prediction`. Floats are written so that reading them gives the same bits.
+    Values that the model has never seen are counted on stderr.
+    """
+    from goodfit.cli.output import print_json
     from goodfit.data.read import read_table
-    from goodfit.errors import InputError, must_be
     from goodfit.model.file import load_model
 
-    if out is not None and Path(out).suffix not in (".csv", ".parquet"):
-        raise must_be("--out", "a .csv or .parquet file", out)
-    if out is not None and not Path(out).absolute().parent.is_dir():
-        raise InputError(f"The folder of --out {out} does not exist: make it first.")
+    _check_out(out)
     loaded = load_model(model)
     table = read_table(data)
-    columns: dict[str, Any] = {"prediction": loaded.predict(table)}
-    if proba:
-        found = loaded.predict_proba(table)
-        columns |= {f"p({label})": found[:, k] for k, label in enumerate(loaded.classes)}
-    for name, count in loaded.schema.unseen(table).items():
-        typer.echo(f"{count} rows have a value of {name!r} that training never saw.", err=True)
-    if json:
-        from goodfit.cli.show import print_json
-
-        print_json({name: values.tolist() for name, values in columns.items()})
+    columns = _columns(loaded, table, proba)
+    unseen = loaded.schema.unseen(table)
+    for name, cells in unseen.items():
+        typer.echo(f"Column {name!r}: {cells} of {table.rows} values were not seen in training.", err=True)
+    if sys.stderr.isatty():
+        for note in table.notes:
+            typer.echo(note, err=True)
+    if out is not None:
+        _write(Path(out), columns)
+    if as_json:
+        shown = {} if out is not None else {"columns": columns}
+        print_json({"model": model, "data": data, "rows": table.rows, "out": out, "unseen": unseen, **shown})
     elif out is None:
-        _write_csv(columns, sys.stdout)
-    else:
-        _write_file(columns, Path(out))
+        typer.echo(_as_csv(columns), nl=False)
 
 
-def _write_csv(columns: dict[str, Any], file: Any) -> None:
-    import csv
+def _check_out(out: str | None) -> None:
+    """Refuse a bad --out before anything is computed."""
+    from goodfit.errors import InputError, must_be
 
-    writer = csv.writer(file, lineterminator="\n")
-    writer.writerow(columns)
-    writer.writerows(
-        zip(*(values.tolist() for values in columns.values()), strict=True)
-    )  # floats: repr, exact
+    if out is not None and not out.lower().endswith(_FORMATS):
+        raise must_be("--out", "a file ending in .csv or .parquet", out)
+    if out is not None and not Path(out).resolve().parent.is_dir():
+        raise InputError(f"--out {out}: there is no folder {Path(out).resolve().parent}; make it first.")
 
 
-def _write_file(columns: dict[str, Any], path: Path) -> None:
-    import io
+def _columns(model: Model, table: Table, proba: bool) -> dict[str, list[Any]]:
+    """Return the columns to write: prediction, and with ``proba`` one a class."""
+    columns = {"prediction": model.predict(table).tolist()}
+    if proba:
+        probabilities = model.predict_proba(table)
+        columns |= {f"p({label})": probabilities[:, i].tolist() for i, label in enumerate(model.classes)}
+    return columns
 
-    from goodfit.store.atomic import write_bytes, write_text
 
-    if path.suffix == ".parquet":
-        import pandas as pd
-
-        buffer = io.BytesIO()
-        pd.DataFrame(columns).to_parquet(buffer)
-        write_bytes(path, buffer.getvalue())
-        return
+def _as_csv(columns: dict[str, list[Any]]) -> bytes:
     text = io.StringIO()
-    _write_csv(columns, text)
-    write_text(path, text.getvalue())
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows(zip(*columns.values(), strict=True))  # floats as repr writes them: exact
+    return text.getvalue().encode()
+
+
+def _write(path: Path, columns: dict[str, list[Any]]) -> None:
+    from goodfit.store.atomic import write_bytes
+
+    if path.suffix.lower() == ".csv":
+        write_bytes(path, _as_csv(columns))
+        return
+    import pyarrow
+    import pyarrow.parquet
+
+    buffer = io.BytesIO()
+    pyarrow.parquet.write_table(pyarrow.table(columns), buffer)
+    write_bytes(path, buffer.getvalue())

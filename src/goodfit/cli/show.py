@@ -1,157 +1,130 @@
-"""What the terminal shows: progress on stderr while a job runs, the result on stdout at its end."""
+"""The final table of a run, for people."""
 
 from __future__ import annotations
 
-import json
-import sys
 from typing import Any
 
+import typer
+from rich import box
 from rich.console import Console
-from rich.live import Live
-from rich.markup import escape
-from rich.progress_bar import ProgressBar
+from rich.padding import Padding
 from rich.table import Table
+from rich.text import Text
 
-from goodfit.job import Event
+from goodfit.cli.output import command, count, digits, interval
 
-
-def print_json(value: dict[str, Any]) -> None:
-    """Print one JSON object on stdout; what is not a number there is null."""
-    print(json.dumps(_plain(value), sort_keys=True))
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {str(k): _plain(v) for k, v in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(v) for v in value]
-    return None if isinstance(value, float) and value != value else value
+_BASELINES = {"linear": "linear model", "majority": "most common class", "mean": "mean of the training rows"}
+_LOWER_IS_BETTER = ("log_loss", "rmse", "mae")
+_MOST_MEMBERS, _MOST_EFFECTS = 5, 12
 
 
-class Progress:
-    """Shows a job's events on stderr: notes as lines, and on a terminal a live line of progress."""
+def show_result(result: dict[str, Any], data: str | None = None, *, notes: bool = True) -> None:
+    """Print a run's result: scores beside baselines, winner, ensemble, what techniques gave, files.
 
-    def __init__(self, *, quiet: bool = False) -> None:
-        self.console = Console(stderr=True, highlight=False, soft_wrap=True)
-        self.quiet = quiet
-        self.live = None
-        if self.console.is_terminal and not quiet:
-            self.live = Live(console=self.console, refresh_per_second=8, transient=True)
-
-    def __enter__(self) -> Progress:
-        if self.live:
-            self.live.start()
-        return self
-
-    def __exit__(self, *caught: object) -> None:
-        if self.live:
-            self.live.stop()
-
-    def tell(self, event: Event) -> None:
-        """Show an event."""
-        if self.quiet:
-            return
-        if event.kind == "progress":
-            if self.live:
-                self.live.update(_progress_line(event.data))
-            return
-        line = _LINES.get(event.kind, lambda data: "")(event.data)
-        if line:
-            self.console.print(escape(line), style="dim" if event.kind == "note" else None)
-
-
-def _progress_line(data: dict[str, Any]) -> Table:
-    line = Table.grid(padding=(0, 2))
-    best = data["best"]
-    shown = f"best {best['score']:.4f}  {best['text']}" if best else "no result yet"
-    counted = f"{data['members']} networks" + (f", {data['diverged']} diverged" if data["diverged"] else "")
-    line.add_row(
-        ProgressBar(total=1.0, completed=data["share"], width=24),
-        f"{data['seconds']:.0f} s",
-        counted,
-        escape(shown),
-        escape(data["stage"]),
-    )
-    return line
-
-
-def _data_line(data: dict[str, Any]) -> str:
-    classes = f" of {len(data['classes'])} classes" if data["classes"] else ""
-    columns = f"{data['columns']} columns as " if data["columns"] else ""
-    return (
-        f"{data['name']}: {data['task']}{classes}, target {data['target']!r}, measured by {data['metric']}. "
-        f"{data['rows']} rows ({data['train']} train, {data['valid']} validate, {data['sealed']} sealed), "
-        f"{columns}{data['features']} inputs."
-    )
-
-
-def _forecast_line(data: dict[str, Any]) -> str:
-    return (
-        f"Budget {data['budget']}: about {data['members']} networks, {data['structures']} possible structures, "
-        f"{data['steps']} steps for a full run, {data['lanes']} at once, {data['bytes'] / 2**20:.0f} MiB."
-    )
-
-
-def _round_line(data: dict[str, Any]) -> str:
-    widened = f" Widened: {'; '.join(data['widened'])}." if data["widened"] else ""
-    return f"Round {data['round']}: {data['members']} networks so far.{widened}"
-
-
-_LINES = {
-    "note": lambda data: data["text"],
-    "data": _data_line,
-    "forecast": _forecast_line,
-    "round": _round_line,
-    "ensemble": lambda data: f"Ensemble of {data['members']}: {data['score']:.4f} on validation rows.",
-    "exam": lambda data: f"Final exam on sealed rows: {_interval(data)}.",
-}
-
-
-def _interval(score: dict[str, Any] | None) -> str:
-    if score is None:
-        return "sealed"
-    return f"{score['score']:.4f} [{score['low']:.4f}, {score['high']:.4f}]"
-
-
-def print_result(result: dict[str, Any]) -> None:
-    """Print the final table on stdout."""
-    console = Console(highlight=False, soft_wrap=True, file=sys.stdout)
-    table = Table(title=f"{result['task']}, {result['metric']} with 95 % intervals", title_justify="left")
-    for heading in ("", "validation", "sealed test"):
-        table.add_column(heading)
-    table.add_row("goodfit", _interval(result["validation"]), _interval(result["test"]), style="bold")
-    for name, scores in result["baselines"].items():
-        table.add_row(name, _interval(scores["validation"]), _interval(scores.get("test")))
-    console.print(table)
-    console.print(f"Winner: {escape(result['winner']['text'])}")
-    if len(result["ensemble"]) > 1:
-        console.print(f"Ensemble of {len(result['ensemble'])} networks; the winner has the largest weight.")
+    ``data`` is what the run was made from, as the user named it; ``notes`` prints the notes, too.
+    """
+    console = Console(highlight=False)
+    rows = result["rows"]
+    of = f"{data}: " if data else ""
     console.print(
-        f"{result['members']} networks in {result['seconds']:.0f} s, {result['diverged']} diverged, "
-        f"{result['compilations']} programs compiled. The validation score chose the model and so flatters "
-        "it; the sealed score does not."
+        Text(f"{of}{result['task']}", style="bold"),
+        f"{rows['train']:,} rows to train, {rows['valid']:,} to compare networks, {rows['sealed']:,} sealed",
+        sep="\n",
     )
-    _print_contributions(console, result)
-    if result["test"] is None and not result["interrupted"]:
-        console.print(f"The test set is still sealed. Open it with: goodfit unseal {escape(result['run'])}")
-    console.print(f"Model: {escape(result['model'])}")
-    console.print(f"Predict: goodfit predict {escape(result['model'])} DATA")
+    for note in result["notes"] if notes else ():
+        console.print(Text(f"  {note}", style="dim"))
+    console.print(_scores(result))
+    console.print(Text(_about_scores(result)), end="\n\n")
+    _block(console, "Winner", [result["winner"]["text"]])
+    _block(
+        console,
+        f"Ensemble of {count(len(result['ensemble']), 'network')}",
+        _members(result["ensemble"]),
+        one_line=True,
+    )
+    diverged = (
+        f", {result['diverged']:,} of them diverged (ranked last, in no ensemble)"
+        if result["diverged"]
+        else ""
+    )
+    programs = count(result["compilations"], "program")
+    searched = (
+        f"{count(result['members'], 'network')} in {result['seconds']:.0f} s, {programs} compiled{diverged}"
+    )
+    _block(console, "Searched", [searched])
+    if result["contributions"]:
+        console.print(_effects(result["contributions"]), end="\n\n")
+    _files(result)
 
 
-def _print_contributions(console: Console, result: dict[str, Any]) -> None:
-    found = result["contributions"][:8]
-    if not found:
-        return
-    table = Table(title="Networks with it against networks without, at equal steps", title_justify="left")
-    for heading in ("technique", "option", "difference", "95 % interval", "networks"):
-        table.add_column(heading)
-    for one in found:
-        interval = f"[{one['low']:+.4f}, {one['high']:+.4f}]"
-        table.add_row(
-            one["technique"],
-            one["option"],
-            f"{one['difference']:+.4f}",
-            escape(interval),
-            str(one["members"]),
+def _scores(result: dict[str, Any]) -> Table:
+    table = Table(box=box.SIMPLE_HEAD)
+    for name in (result["metric"], "validation", "sealed test"):
+        table.add_column(name)
+    test = result["test"]
+    table.add_row(
+        "this model", interval(result["validation"]), interval(test) if test else "not opened", style="bold"
+    )
+    for name, found in result["baselines"].items():
+        parts = [interval(found[part]) if part in found else "" for part in ("validation", "test")]
+        table.add_row(_BASELINES.get(name, name), *parts)
+    return table
+
+
+def _about_scores(result: dict[str, Any]) -> str:
+    better = ", lower is better" if result["metric"] in _LOWER_IS_BETTER else ""
+    text = (
+        f"In brackets: 95 % intervals{better}. The validation rows chose the networks, so their score "
+        "flatters; the sealed rows have chosen nothing."
+    )
+    if result["test"]:
+        times = result["test"]["opened"]
+        return (
+            f"{text} The sealed rows were opened {'once' if times == 1 else f'{times} times'}, for this exam."
         )
-    console.print(table)
+    return text
+
+
+def _members(ensemble: list[dict[str, Any]]) -> list[str]:
+    lines = [f"{float(member['weight']):.2f} × {member['text']}" for member in ensemble[:_MOST_MEMBERS]]
+    more = len(ensemble) - _MOST_MEMBERS
+    return [*lines, f"and {more} more (--json lists all)"] if more > 0 else lines
+
+
+def _block(console: Console, title: str, lines: list[str], *, one_line: bool = False) -> None:
+    console.print(Text(title, style="bold"))
+    for line in lines:
+        console.print(Padding(Text(line, no_wrap=one_line, overflow="ellipsis"), (0, 0, 0, 2)))
+    console.print()
+
+
+def _effects(contributions: list[dict[str, Any]]) -> Table:
+    table = Table(
+        box=box.SIMPLE_HEAD,
+        title="What went with better scores, early in training (above 0: better with it)",
+        title_justify="left",
+        title_style="bold",
+    )
+    for name in ("technique", "option", "difference, 95 % interval", "networks"):
+        table.add_column(name, justify="right" if name == "networks" else "left")
+    for found in contributions[:_MOST_EFFECTS]:
+        sure = float(found["low"]) > 0 or float(found["high"]) < 0
+        difference = f"{float(found['difference']):+.4f} [{digits(found['low'])}, {digits(found['high'])}]"
+        cells = (found["technique"], found["option"], difference, str(found["members"]))
+        table.add_row(*map(Text, cells), style="" if sure else "dim")
+    return table
+
+
+def _files(result: dict[str, Any]) -> None:
+    """Print paths and commands plainly: a line that is wrapped cannot be copied."""
+    run = result["run"]
+    typer.echo(f"Model:    {result['model']}")
+    typer.echo(f"Predict:  {command('goodfit', 'predict', run)} DATA")
+    if result.get("interrupted"):
+        typer.echo("Interrupted before its budget was spent, so no exam was held: the same command goes on.")
+    elif not result["test"]:
+        typer.echo(
+            f"Exam:     {command('goodfit', 'unseal', run)}   (opens the sealed rows; written in its ledger)"
+        )
+    else:
+        typer.echo(f"Refit:    {command('goodfit', 'refit', run)}   (trains it on all rows, sealed ones too)")
