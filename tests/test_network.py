@@ -200,21 +200,21 @@ def test_first_weights_depend_on_recipe_and_seed_alone():
     assert {w.dtype for w in one.values()} == {np.dtype("float32")}
 
 
-def test_fresh_masks_by_layer_and_step():
-    network, recipe = Network(3, 2), Recipe((64, 64), "identity", dropout=0.5)
+def test_fresh_masks_by_layer_and_key():
+    """Through identity layers the output is the product of both masks: a quarter of the units get by."""
+    network, recipe = Network(64, 64), Recipe((64, 64), "identity", dropout=0.5)
     params, running = network.init(recipe, 0)
-    outputs = [
-        network.apply(
-            recipe,
-            params,
-            running,
-            jnp.asarray(X),
-            training=Training(jnp.ones(ROWS), jnp.uint32(key), jnp.int32(0)),
-        )[0]
-        for key in (1, 2, 1)
-    ]
-    assert np.array_equal(outputs[0], outputs[2])
-    assert not any(np.array_equal(a, b) for a, b in itertools.pairwise(outputs))
+    params = {k: np.eye(64, dtype=np.float32) if k.endswith("weight") else w for k, w in params.items()}
+
+    def kept(key):
+        training = Training(jnp.ones(ROWS), jnp.uint32(key), jnp.int32(0))
+        x = jnp.ones((ROWS, 64), jnp.float32)
+        return np.asarray(network.apply(recipe, params, running, x, training=training)[0]) != 0
+
+    masks = [kept(key) for key in (1, 2, 1)]
+    assert np.array_equal(masks[0], masks[2])
+    assert not any(np.array_equal(a, b) for a, b in itertools.pairwise(masks))
+    assert masks[0].mean() == pytest.approx(0.25, abs=4.5 * np.sqrt(0.25 * 0.75 / masks[0].size))
 
 
 def test_unknown_loss():
