@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from goodfit.techniques.regularization import Dropout
     from goodfit.techniques.schedules import Constant, Cosine, OneCycle, StepDecay, WarmUp
 
+    __version__: str
+
 _HOMES = {
     "goodfit.engine.population": ("Member",),
     "goodfit.engine.train": ("train",),

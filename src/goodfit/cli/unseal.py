@@ -13,7 +13,8 @@ def unseal(
 ) -> None:
     """Hold the final exam of a run that was kept sealed.
 
-    Examines the run's model on its sealed rows and shows the result with that score. The opening is written to the run's ledger first. Examining the same model again is the same opening.
+    Examines its model on the sealed rows and shows the result with that score. The opening is written to
+    the run's ledger first; examining the same model again is the same opening.
     """
     from goodfit.cli.live import live_events
     from goodfit.cli.output import print_json
