@@ -205,8 +205,8 @@ class Search:
     def _plan_harvest(self, number: int, rng: np.random.Generator) -> dict[str, Any] | None:
         """Return a round of full runs close to the best recipes, or None if none fits any more."""
         best = [t for t in self._ranked() if t.complete][:4]
-        plan = self.population.plan(best[0].recipe)
-        count = plan.chunk * plan.lanes * (1 if plan.chunk > 1 else 2)
+        chunk = self.population.plan(best[0].recipe).chunk
+        count = 2 * chunk if chunk > 1 else 4  # never by the lanes, which may decide nothing but time
         steps, budget = max(t.horizon for t in best), self.settings.budget
         if budget.seconds is not None:
             cost = float(np.mean([self._cost(best[i % len(best)].structure) for i in range(count)]))
@@ -226,9 +226,9 @@ class Search:
     def _close_to(self, trial: Trial, rng: np.random.Generator) -> dict[str, Any]:
         """Return a draw near a trial's values: within a tenth of each box, log boxes on the log scale."""
         values = {}
-        for name, value in trial.values.items():
+        for name in trial.structure.ranges():  # not the values' own order, which a journal does not keep
             box = self.boxes[name]
-            share = box.share(value) + rng.uniform(-0.1, 0.1) if box.low < box.high else 0.5
+            share = box.share(trial.values[name]) + rng.uniform(-0.1, 0.1) if box.low < box.high else 0.5
             values[name] = min(max(box.between(share, share).low, box.floor), box.ceiling)
         return {"structure": asdict(trial.structure), "values": values}
 

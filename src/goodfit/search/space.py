@@ -176,7 +176,7 @@ class Space:
         names = structure.ranges()
         shares = [(rng.permutation(count) + rng.random(count)) / count for _ in names]
         return [
-            {name: self.boxes[name].at(share[i]) for name, share in zip(names, shares, strict=True)}
+            {name: self.boxes[name].at(float(share[i])) for name, share in zip(names, shares, strict=True)}
             for i in range(count)
         ]
 

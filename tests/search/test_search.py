@@ -1,0 +1,149 @@
+"""The search: what it compiles, that it repeats, that it goes on after a kill, that it finds what is good."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from goodfit.engine.population import Population
+from goodfit.engine.program import compilations, use_cache
+from goodfit.network import Network
+from goodfit.search.budget import Budget
+from goodfit.search.effects import contributions
+from goodfit.search.search import Search, Settings
+from goodfit.search.space import DEFAULT_BOXES, Range, Space
+from goodfit.search.study import Study
+
+FOUR = Space({"hidden": ((16,), (80,)), "batch_norm": (False, True), "batch_size": (32,)})
+
+
+def problem(rows=400, seed=0, lanes=None, task="classification"):
+    rng = np.random.default_rng(seed)
+    x = rng.normal(size=(rows + 150, 6)).astype(np.float32)
+    score = x[:, 0] * x[:, 1] + np.sin(2 * x[:, 2])
+    y = (score > 0).astype(np.int32)
+    holdout = (x[rows:], y[rows:], np.ones((1, 150)))
+    return Population(Network(6, 2), x[:rows], y[:rows], holdout=holdout, lanes=lanes)
+
+
+def search(population, budget, *, space=FOUR, seed=0, folder=None, full_run=60, **told):
+    use_cache()
+    settings = Settings(budget, seed, full_run)
+    return Search(population, space, settings, Study(folder, population.network), **told)
+
+
+def table(trials):
+    return [
+        (t.number, t.structure, sorted(t.values.items()), t.seed, t.error, t.loss, t.step) for t in trials
+    ]
+
+
+def test_a_search_compiles_a_program_a_structure_and_a_second_one_none():
+    before = compilations()
+    first = search(problem(), Budget(members=64)).run()
+    assert len(first) == 64
+    assert len({t.structure for t in first}) == 4
+    assert compilations() - before <= 4
+    before = compilations()
+    second = search(problem(rows=420, seed=1), Budget(members=64), seed=5).run()
+    assert compilations() == before
+    assert table(first) != table(second)
+
+
+def test_lanes_decide_nothing_but_time():
+    tables = [table(search(problem(lanes=n), Budget(members=40)).run()) for n in (1, 2)]
+    assert tables[0] == tables[1]
+
+
+def test_step_budgets_are_kept():
+    trials = search(problem(), Budget(steps=3000)).run()
+    assert 0.5 * 3000 <= sum(t.step for t in trials) <= 1.3 * 3000
+
+
+def test_survivors_go_on_and_losers_rest():
+    trials = search(problem(), Budget(members=16)).run()
+    steps = sorted(t.step for t in trials)
+    assert steps == sorted(steps)
+    assert set(steps) == {7, 20, 60}
+    furthest = [t for t in trials if t.step == 60]
+    assert min(t.first_error for t in furthest) == min(t.first_error for t in trials)
+
+
+def test_diverged_members_are_named_and_ranked_last():
+    boxes = {**DEFAULT_BOXES, "lr AdamW": Range(1e-3, 1e38, log=True)}
+    space = Space({"hidden": ((16,),), "batch_size": (32,)}, boxes)
+    run = search(problem(), Budget(members=24), space=space)
+    trials = run.run()
+    wrecks = [t for t in trials if t.diverged]
+    assert wrecks
+    assert all("diverged at step" in t.result for t in wrecks)
+    assert not any(t.complete for t in wrecks)
+    assert not run._ranked()[0].diverged
+
+
+def test_an_interrupt_ends_the_search_with_what_it_has():
+    asked = []
+    run = search(problem(), Budget(members=500), interrupted=lambda: bool(asked), full_run=300)
+    run._tell = lambda kind, data: asked.append(kind) if kind == "progress" and len(run.trials) > 3 else None
+    trials = run.run()
+    assert 0 < len(trials) < 500
+    assert any(np.isfinite(t.error) for t in trials)
+
+
+def test_a_study_on_disk_gives_the_table_of_one_in_memory(tmp_path):
+    in_memory = table(search(problem(), Budget(members=40)).run())
+    on_disk = search(problem(), Budget(members=40), folder=tmp_path).run()
+    assert table(on_disk) == in_memory
+    replayed = search(problem(), Budget(members=40), folder=tmp_path)
+    replayed.population.advance = None  # a replay trains nothing
+    assert table(replayed.run()) == in_memory
+
+
+KILLED = """
+import sys; from pathlib import Path
+sys.path.insert(0, {tests!r})
+from test_search import *
+trials = search(problem(), Budget(members=60), folder=Path({folder!r}), full_run=400).run()
+print(repr(table(trials)))
+"""
+
+
+def test_a_killed_study_ends_with_the_same_table(tmp_path):
+    expected = repr(table(search(problem(), Budget(members=60), full_run=400).run()))
+    script = KILLED.format(tests=str(Path(__file__).parent), folder=str(tmp_path))
+    kills = 0
+    for delay in (0.15, 0.4, 0.2, 0.6):
+        process = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
+        journal = tmp_path / "journal-search.jsonl"
+        written = journal.stat().st_size if journal.exists() else 0
+        while process.poll() is None and (journal.stat().st_size if journal.exists() else 0) <= written:
+            time.sleep(0.01)
+        time.sleep(delay)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        kills += process.returncode == -signal.SIGKILL
+    assert kills >= 1
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == expected
+
+
+def test_contributions_find_what_helps():
+    trials = search(problem(), Budget(members=64), full_run=200).run()
+    found = contributions(trials, lambda t: 1 - t.first_error)
+    assert {f["technique"] for f in found} <= {"widths", "batch norm"}
+    for one in found:
+        assert one["low"] <= one["difference"] <= one["high"]
+
+
+@pytest.mark.parametrize("seconds", [6.0])
+def test_a_time_budget_is_kept(seconds):
+    began = time.time()
+    trials = search(problem(), Budget(seconds=seconds), started=began).run()
+    assert time.time() - began < seconds + 3.0  # one compilation at most may be under way
+    assert any(t.complete for t in trials)
