@@ -15,6 +15,7 @@ from goodfit.network import Network
 
 TRUST = 1000  # validation rows at which the chosen weights count as much as equal ones
 EQUALS = 10  # networks that share the equal weights, the best ones
+LEAST = 0.01  # an equal share below it is not worth a network's time
 NEAR = 1.5  # times the best network's cost: beyond, a network gets no equal share
 _TEMPERATURES = np.exp(np.linspace(-2.0, 2.0, 41))
 
@@ -58,11 +59,13 @@ def choose_ensemble(network: Network, candidates: Sequence[Member], x: np.ndarra
         member, output = _calibrated(network, candidate, x, cost, share)
         members.append(member)
         outputs.append(output)
-    weights = share * np.array(greedy_selection(outputs, cost), np.float64)
-    weights /= max(weights.sum() / share, 1e-12)
+    picks = np.array(greedy_selection(outputs, cost), np.float64)
+    weights = share * picks / picks.sum()
     costs = [cost(output) for output in outputs]
     near = [i for i in range(len(costs)) if costs[i] <= NEAR * min(costs)][:EQUALS]
-    weights[near] += (1.0 - share) / len(near)
+    if (1.0 - share) / len(near) >= LEAST:
+        weights[near] += (1.0 - share) / len(near)
+    weights /= weights.sum()
     places = sorted((i for i in range(len(weights)) if weights[i] > 0), key=lambda i: (-weights[i], i))
     prediction = weighted_mean([outputs[i] for i in places], [weights[i] for i in places])
     chosen = tuple(replace(members[i], weight=float(weights[i])) for i in places)

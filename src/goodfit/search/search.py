@@ -27,8 +27,8 @@ from goodfit.search.zoom import Outcome, zoom
 RUNGS = (1 / 9, 1 / 3, 1.0)  # shares of a full run
 KEEP = 1 / 3
 EXPLORE = 0.55  # share of the budget for halving rounds; the rest harvests
-FULL_RUNS = 24  # how many full runs' worth of work the budget should hold
-NOMINAL = 3e10  # operations a second and lane, until the first rung has been measured
+FULL_RUNS = 16  # how many full runs' worth of work the budget should hold
+NOMINAL = 4.5e10  # operations a second and lane, until the first rung has been measured
 COMPILING = 0.15  # share of a time budget that compiling may take
 COMPILATION = 2.5  # seconds of one core for a program, until one has been measured
 

@@ -115,7 +115,7 @@ DEFAULT_BOXES: dict[str, Range] = {
     "momentum": Range(0.8, 0.97, floor=0.0, ceiling=0.999),
     "decoupled_decay": Range(1e-3, 0.3, log=True, floor=1e-8, ceiling=10.0),
     "weight_decay": Range(1e-7, 1e-3, log=True, floor=1e-12, ceiling=10.0),
-    "dropout": Range(0.05, 0.4, floor=0.01, ceiling=0.9),
+    "dropout": Range(0.05, 0.5, floor=0.01, ceiling=0.9),
     "label_smoothing": Range(0.0, 0.1, floor=0.0, ceiling=0.5),
 }
 
@@ -201,11 +201,12 @@ def default_space(task: str, rows: int, columns: int, *, largest: float = math.i
         options = [(512, 512), (512, 256), (256, 256), (128, 128)]
     affordable = [h for h in options if _weights(columns, h) <= largest] or options[:1]
     batch = 32 if rows < 600 else 64 if rows < 3000 else 128 if rows < 12000 else 256
+    many = columns > 300  # pixels, mostly: batch norm is the better first guess
     choices: dict[str, tuple[Any, ...]] = {
         "hidden": tuple(affordable),
         "activation": ("silu", "relu", "selu", "mish"),
         "optimizer": ("AdamW", "Momentum", "Adam"),
-        "batch_norm": (False, True),
+        "batch_norm": (True, False) if many else (False, True),
         "dropout": (True, False),
         "batch_size": (batch,),
     }
