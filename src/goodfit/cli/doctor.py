@@ -30,8 +30,7 @@ def _versions() -> dict[str, Any]:
     from importlib.metadata import version
 
     packages = {name: version(name) for name in ("jax", "numpy", "optax", "scikit-learn")}
-    system = platform.system()
-    tested = "" if system in ("Linux", "Darwin") else " (untested: goodfit is tested on Linux and macOS)"
+    tested = "" if platform.system() in ("Linux", "Darwin") else " (goodfit is untested on this system)"
     return {
         "goodfit": version("goodfit"),
         "python": platform.python_version(),

@@ -33,24 +33,27 @@ class Display:
         """Show an event; safe from any thread, because it only replaces references."""
         if event.kind == "progress":
             self._state = event.data
-        elif event.kind == "ensemble":
-            networks = count(event.data["members"], "network")
-            self._state = {**self._state, "share": 1.0, "stage": f"ensemble of {networks}; final exam"}
-        elif self.visible and event.kind in _LINES:
-            line = Text(_LINES[event.kind](event.data), style="dim" if event.kind == "round" else "")
-            self._console.print(line, highlight=False)
+            self._began = time.time() - event.data["seconds"]  # what a resumed run spent before counts too
+        elif event.kind in _STAGES:
+            self._state = {**self._state, **_STAGES[event.kind]}
+        if self.visible and event.kind in _LINES:
+            text = _LINES[event.kind](event.data)
+            if event.kind == "round":  # there are many: one line each
+                self._console.print(Text(text, style="dim"), no_wrap=True, overflow="ellipsis")
+            else:
+                self._console.print(Text(text))
 
     def render(self) -> RenderableType:
-        """Return the lines that move: budget bar, counts, best score, stage."""
+        """Return the lines that move: budget bar and clock, counts and best score, stage."""
         now = self._state
-        line = Table.grid(padding=(0, 2))
-        line.add_row(
-            ProgressBar(total=1.0, completed=now["share"], width=30),
-            f"{now['share']:4.0%} of the budget",
-            f"{now.get('seconds', time.time() - self._began):.0f} s",
-            Text(_standing(now)),
+        bar = Table.grid(padding=(0, 2))
+        bar.add_row(
+            ProgressBar(total=1.0, completed=now["share"], width=40),
+            f"{now['share']:.0%} of the budget",
+            f"{time.time() - self._began:.0f} s",
         )
-        return Group(line, Text(now["stage"], style="dim"))
+        lines = [line for line in (_standing(now), now["stage"]) if line]
+        return Group(bar, *(Text(line, no_wrap=True, overflow="ellipsis") for line in lines))
 
 
 @contextmanager
@@ -111,4 +114,8 @@ def _round(data: dict[str, Any]) -> str:
     )
 
 
+_STAGES: dict[str, dict[str, Any]] = {
+    "forecast": {"stage": "compiling the first programs"},
+    "ensemble": {"stage": "ensemble chosen; final exam", "share": 1.0},
+}
 _LINES = {"data": _data, "forecast": _forecast, "round": _round, "note": lambda data: data["text"]}
