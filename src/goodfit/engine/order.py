@@ -8,6 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 STEPS = 256  # rows of an index block: steps that one call can run
+PADDING = np.int32(-1)  # typed: casting a Python int warns where XLA left a floating-point flag set
 
 
 class BatchOrder:
@@ -31,14 +32,14 @@ class BatchOrder:
     def _epoch_batches(self, epoch: int) -> np.ndarray:
         if epoch != self._epoch:
             rng = np.random.Generator(np.random.Philox(key=[self.seed, epoch]))
-            padded = np.full(self.steps_per_epoch * self.batch_size, -1, np.int32)
+            padded = np.full(self.steps_per_epoch * self.batch_size, PADDING)
             padded[: len(self.rows)] = self.rows[rng.permutation(len(self.rows))]
             self._epoch, self._batches = epoch, padded.reshape(self.steps_per_epoch, self.batch_size)
         return self._batches
 
     def block(self, first_step: int, steps: int) -> np.ndarray:
         """Return the rows of ``steps`` steps from ``first_step`` on, (STEPS, B) int32, the rest −1."""
-        block = np.full((STEPS, self.batch_size), -1, np.int32)
+        block = np.full((STEPS, self.batch_size), PADDING)
         done = 0
         while done < steps:
             epoch, position = divmod(first_step + done, self.steps_per_epoch)

@@ -18,7 +18,7 @@ def guess(task: str, y: np.ndarray, weight: np.ndarray, classes: int, rows: int)
 
 
 def fit_linear(task: str, x: np.ndarray, y: np.ndarray, weight: np.ndarray, classes: int, seed: int):
-    """Fit scikit-learn's logistic or ridge regression on rows of at most `MOST_NUMBERS` numbers; return its predictor."""
+    """Fit logistic or ridge regression on rows of at most `MOST_NUMBERS` numbers; return its predictor."""
     from sklearn.linear_model import LogisticRegression, Ridge
 
     most = max(1000, MOST_NUMBERS // x.shape[1])
