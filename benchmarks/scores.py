@@ -51,7 +51,6 @@ def main() -> None:
     print(f"{'data':16}{'budget':>8}{'sealed, mean':>14}{'search s':>10}{'process s':>11}  by seed")
     for name in options.names:
         runs = [fit(name, seed, options.out) for seed in range(1 if name in ONE_SEED else options.seeds)]
-        scores = [run["test"]["score"] for run in runs]
         tests = [run["test"] for run in runs]
         each = ", ".join(f"{t['score']:.4f} [{t['low']:.4f}, {t['high']:.4f}]" for t in tests)
         search = statistics.mean(run["seconds"] for run in runs)
