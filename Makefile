@@ -1,18 +1,22 @@
-# Each target does all its own set-up; only Python 3.11+ and pip are needed.
+# Each target does its own set-up: only Python 3.11+ and pip are needed.
+# Other interpreter: make PYTHON=python3.13 test. Other place for the environment: make VENV=build/venv test.
 PYTHON ?= python3
-VENV := .venv
+VENV ?= .venv
 BIN := $(VENV)/bin
 
 .PHONY: demo test slow lint bench clean
 
+# Made anew by whatever changes the dependencies.
 $(VENV)/.ready: pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "goodfit needs Python 3.11 or newer")'
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[test]'
 	touch $@
 
+# A fresh run each time: the same folder again would show the recorded result.
 demo: $(VENV)/.ready
-	$(BIN)/goodfit fit digits --budget 45s
+	rm -rf goodfit-runs/demo
+	$(BIN)/goodfit fit digits --budget 45s --out goodfit-runs/demo
 
 test: $(VENV)/.ready
 	$(BIN)/python -m pytest -m "not slow and not figures"
@@ -23,7 +27,7 @@ slow: $(VENV)/.ready
 lint: $(VENV)/.ready
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/pyright
+	$(BIN)/pyright --pythonpath $(BIN)/python
 
 bench: $(VENV)/.ready
 	$(BIN)/python benchmarks/engine.py
