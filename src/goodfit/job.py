@@ -202,6 +202,7 @@ class _Job:
         use_cache()
         search = self._search()
         search.run()
+        seconds = round(search.elapsed(), 3)
         candidates = self._candidates(search)
         chosen = choose_ensemble(
             self.problem.network,
@@ -211,7 +212,7 @@ class _Job:
         )
         validation = self.problem.score(self.problem.data.valid, chosen.prediction)
         self.tell(Event("ensemble", {"members": len(chosen.members), "score": validation["score"]}))
-        result = self._result(search, candidates, chosen, validation)
+        result = self._result(search, candidates, chosen, validation) | {"seconds": seconds}
         model = Model(
             chosen.members, self.problem.data.schema, self.problem.data.codec, self.problem.data.target
         )
@@ -313,6 +314,8 @@ class _Job:
         by_error = self.problem.by_error
         usable = [t for t in search.trials if not t.diverged and math.isfinite(t.error)]
         usable = [t for t in usable if t.kept is not None or t.member is not None]
+        if not usable and self.interrupted():
+            raise KeyboardInterrupt  # nothing to keep yet
         if not usable:
             raise InputError(
                 f"No network was trained: all {len(search.trials)} diverged or the budget {self.budget} "
@@ -347,7 +350,6 @@ class _Job:
             "members": len(search.trials),
             "diverged": sum(t.diverged for t in search.trials),
             "compilations": compilations(),
-            "seconds": round(search.elapsed(), 3),
             "versions": _versions(),
             "interrupted": self.interrupted(),
             "notes": list(data.notes),

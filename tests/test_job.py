@@ -1,0 +1,193 @@
+"""The main job on real data: what it leaves, that it goes on after a kill, that the seal holds."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from goodfit.data.prepare import Request, prepare
+from goodfit.data.read import read_table
+from goodfit.data.seal import SealedSet
+from goodfit.errors import RunFolderError
+from goodfit.job import FitSettings, run_fit
+from goodfit.model.file import load_model
+from goodfit.rerun import refit, unseal
+from goodfit.store.journal import Journal
+
+
+@pytest.fixture(scope="module")
+def iris(tmp_path_factory):
+    """A finished run on iris, with its events."""
+    out, events = tmp_path_factory.mktemp("iris") / "run", []
+    result = run_fit(FitSettings("iris", budget="16 members", out=str(out)), on_event=events.append)
+    return out, result, events
+
+
+def test_a_run_ends_with_scores_beside_baselines(iris):
+    out, result, events = iris
+    for part in ("validation", "test"):
+        score = result[part]
+        assert 0.8 <= score["low"] <= score["score"] <= score["high"] <= 1.0 or score["low"] > 0.5
+        for name in ("majority", "linear"):
+            assert set(result["baselines"][name][part]) >= {"score", "low", "high"}
+    assert result["test"]["opened"] == 1
+    assert result["members"] == 16
+    assert {e.kind for e in events} >= {"data", "forecast", "progress", "round", "ensemble", "exam"}
+    assert (out / "DONE").exists()
+    assert len(Journal(out / "ledger.jsonl").records()) == 1
+
+
+def test_a_finished_run_is_shown_again_and_nothing_is_opened(iris):
+    out, result, _ = iris
+    again = run_fit(FitSettings("iris", budget="16 members", out=str(out)))
+    assert json.dumps(again, sort_keys=True) == json.dumps(result, sort_keys=True)
+    assert len(Journal(out / "ledger.jsonl").records()) == 1
+
+
+def test_another_run_is_refused_its_folder(iris):
+    out, _, _ = iris
+    with pytest.raises(RunFolderError, match="another run"):
+        run_fit(FitSettings("iris", budget="16 members", out=str(out), seed=1))
+    with pytest.raises(RunFolderError, match="another run"):
+        run_fit(FitSettings("wine", budget="16 members", out=str(out)))
+
+
+def test_the_model_knows_how_it_was_made(iris):
+    out, result, _ = iris
+    told = load_model(out).inspect()
+    assert told["test"]["score"] == result["test"]["score"]
+    assert told["openings"] == 1
+    assert told["target"] == "target" or told["target"] in read_table("iris").columns
+    assert len(told["members"]) == len(result["ensemble"])
+    weights = [m["weight"] for m in told["members"]]
+    assert sum(weights) == pytest.approx(1.0)
+
+
+def test_equal_runs_leave_equal_models(iris, tmp_path):
+    out, _, _ = iris
+    run_fit(FitSettings("iris", budget="16 members", out=str(tmp_path / "b"), lanes=1))
+    assert (tmp_path / "b" / "model.safetensors").read_bytes() == (out / "model.safetensors").read_bytes()
+
+
+def test_nothing_opens_the_seal_before_the_exam(tmp_path, monkeypatch):
+    opened = []
+    real = SealedSet.open
+
+    def spy(self, *args, **kwargs):
+        opened.append(kwargs["reason"])
+        return real(self, *args, **kwargs)
+
+    monkeypatch.setattr(SealedSet, "open", spy)
+    settings = FitSettings("iris", budget="8 members", out=str(tmp_path / "run"), keep_sealed=True)
+    result = run_fit(settings)
+    assert (opened, result["test"]) == ([], None)
+    assert "test" not in result["baselines"]["linear"]
+    first = unseal(str(tmp_path / "run"))
+    assert first["test"]["opened"] == 1
+    assert unseal(str(tmp_path / "run"))["test"] == first["test"]
+    assert run_fit(settings)["test"] == first["test"]
+    assert opened == ["final exam"]
+
+
+def test_sealed_values_change_nothing_before_the_exam(tmp_path):
+    """Other inputs in the sealed rows: the same networks, bit for bit."""
+    rng = np.random.default_rng(0)
+    rows, header = rng.normal(size=(200, 3)), "a,b,c,y"
+    label = (rows[:, 0] > 0).astype(int)
+    sealed = set()
+    tables = []
+    for change in (False, True):
+        path = tmp_path / f"t{change}.csv"
+        cells = [
+            ",".join(f"{v + 100.0 * (change and i in sealed):.6f}" for v in row) + f",{label[i]}"
+            for i, row in enumerate(rows)
+        ]
+        path.write_text("\n".join([header, *cells]))
+        if not change:
+            data = prepare(Request(str(path), target="y"))
+            hidden = data.sealed.open(tmp_path / "ledger.jsonl", model_hash="x", reason="test")
+            seen = {round(float(v), 6) for v in hidden.columns["a"]}
+            sealed = {i for i, row in enumerate(rows) if round(row[0], 6) in seen}
+        out = tmp_path / f"run{change}"
+        run_fit(FitSettings(str(path), target="y", budget="8 members", out=str(out), keep_sealed=True))
+        tables.append(load_model(out))
+    assert sealed
+    first, second = (m.members for m in tables)
+    assert [m.weight for m in first] == [m.weight for m in second]
+    for a, b in zip(first, second, strict=True):
+        assert all(np.array_equal(a.params[k], b.params[k]) for k in a.params)
+
+
+def test_refit_uses_all_rows_and_keeps_the_recipes(iris):
+    out, result, _ = iris
+    done = refit(str(out))
+    assert done["rows"] == sum(result["rows"].values())
+    model, before = load_model(out / "refit.safetensors"), load_model(out)
+    assert [m.recipe for m in model.members] == [m.recipe for m in before.members]
+    table = read_table("iris")
+    labels = np.array([str(v) for v in table.columns[before.target_name]])
+    assert np.mean(np.array([str(v) for v in model.predict(table)]) == labels) > 0.9
+
+
+def test_a_killed_run_goes_on_to_the_same_model(iris, tmp_path):
+    out, _, _ = iris
+    command = [
+        sys.executable,
+        "-m",
+        "goodfit",
+        "fit",
+        "iris",
+        "--budget",
+        "16 members",
+        "--out",
+        str(tmp_path / "r"),
+    ]
+    journal = tmp_path / "r" / "journal-search.jsonl"
+    for lines in (1, 2, 4):
+        process = subprocess.Popen([*command, "--json"], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        while process.poll() is None:
+            if journal.exists() and journal.read_bytes().count(b"\n") >= lines:
+                break
+            time.sleep(0.01)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    done = subprocess.run([*command, "--json"], capture_output=True, text=True, check=True)
+    assert json.loads(done.stdout)["test"]["opened"] == 1
+    assert (tmp_path / "r" / "model.safetensors").read_bytes() == (out / "model.safetensors").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("data", "metric"),
+    [("wine", "log_loss"), ("diabetes", "mae"), ("diabetes", "rmse"), ("breast_cancer", "roc_auc")],
+)
+def test_other_metrics(data, metric, tmp_path):
+    result = run_fit(FitSettings(data, budget="10 members", metric=metric, out=str(tmp_path / "run")))
+    assert result["metric"] == metric
+    ours, linear = result["test"], result["baselines"]["linear"]["test"]
+    assert np.isfinite(ours["score"])
+    assert ours["low"] <= ours["score"] <= ours["high"]
+    assert abs(ours["score"] - linear["score"]) < 0.5 * abs(linear["score"]) + 0.2
+
+
+def test_class_weights_and_row_weights_are_used(tmp_path):
+    rng = np.random.default_rng(1)
+    x = rng.normal(size=(400, 2))
+    y = ((x[:, 0] + 0.8 * rng.normal(size=400)) > 1.6).astype(int)
+    path = tmp_path / "t.csv"
+    rows = [f"{p:.4f},{q:.4f},{1 + i % 3},{c}" for i, ((p, q), c) in enumerate(zip(x, y, strict=True))]
+    path.write_text("\n".join(["a,b,w,y", *rows]))
+    settings = {"data": str(path), "target": "y", "budget": "8 members", "weight": "w"}
+    plain = run_fit(FitSettings(**settings, out=str(tmp_path / "p"), metric="balanced_accuracy"))
+    balanced = run_fit(FitSettings(**settings, out=str(tmp_path / "b"), class_weight="balanced"))
+    assert balanced["metric"] == "balanced_accuracy"
+    model = load_model(tmp_path / "b")
+    assert [c.name for c in model.schema.inputs] == ["a", "b"]
+    assert balanced["validation"]["score"] > plain["validation"]["score"] - 0.1
+    share = np.mean([str(v) == "1" for v in model.predict(read_table(str(path)))])
+    assert share > y.mean()
