@@ -34,28 +34,16 @@ CANDIDATES = 30  # trained networks that the ensemble is chosen from
 
 
 @dataclass(frozen=True)
-class FitSettings:
-    """What `goodfit fit` is told; the command line documents each field."""
+class FitSettings(Request):
+    """What `goodfit fit` is told: a request for data, and how to search; see the command line."""
 
-    data: str
-    target: str | None = None
     budget: str | None = None
     metric: str | None = None
     out: str | None = None
-    seed: int = 0
     device: str = "auto"
     lanes: int | None = None
     chunk: int | None = None
     keep_sealed: bool = False
-    test: str | None = None
-    valid: str | None = None
-    group: str | None = None
-    time: str | None = None
-    weight: str | None = None
-    ignore: tuple[str, ...] = ()
-    class_weight: str | None = None
-    positive: str | None = None
-    task: str | None = None
 
     def request(self) -> Request:
         """Return the part that concerns the data."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import sys
 import time
 from typing import Annotated
 
@@ -47,5 +49,8 @@ def _options(
 
 def run() -> None:
     """Run the command line of this process."""
+    for stream in (sys.stdout, sys.stderr):  # on a terminal without Unicode, a table with "?" beats none
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
     # A time budget counts from the start of the process; until here the interpreter alone has worked.
     app(obj={"started": time.time() - time.process_time()})

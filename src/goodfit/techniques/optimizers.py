@@ -184,6 +184,19 @@ class RMSProp(Optimizer):
         return w - lr * g / (sqrt(h) + _EPSILON), (h,)
 
 
+def _check_adam(rule: Adam | AdamW) -> None:
+    check_number(rule, "lr", low=0.0)
+    check_number(rule, "beta1", low=0.0, below=1.0)
+    check_number(rule, "beta2", low=0.0, below=1.0)
+
+
+def _moments(rule: Adam | AdamW, g: Array, slots: tuple[Array, ...], t: Array, sqrt) -> tuple[Array, ...]:
+    """Return both running moments of the gradient, and the bias corrections 1 − β1ᵗ and √(1 − β2ᵗ)."""
+    m = rule.beta1 * slots[0] + (1.0 - rule.beta1) * g
+    v = rule.beta2 * slots[1] + (1.0 - rule.beta2) * g * g
+    return m, v, 1.0 - rule.beta1**t, sqrt(1.0 - rule.beta2**t)
+
+
 @technique
 class Adam(Optimizer):
     """``m ← β1·m + (1−β1)·g ; v ← β2·v + (1−β2)·g² ; W ← W − lr·√(1−β2ᵗ)/(1−β1ᵗ)·m/(√v + ε)``.
@@ -200,14 +213,10 @@ class Adam(Optimizer):
     slots = 2
 
     def __post_init__(self) -> None:
-        check_number(self, "lr", low=0.0)
-        check_number(self, "beta1", low=0.0, below=1.0)
-        check_number(self, "beta2", low=0.0, below=1.0)
+        _check_adam(self)
 
     def rule(self, w, g, slots, t, lr, sqrt):
-        m = self.beta1 * slots[0] + (1.0 - self.beta1) * g
-        v = self.beta2 * slots[1] + (1.0 - self.beta2) * g * g
-        first, second = 1.0 - self.beta1**t, sqrt(1.0 - self.beta2**t)
+        m, v, first, second = _moments(self, g, slots, t, sqrt)
         if self.paper:
             return w - lr * (m / first) / (sqrt(v) / second + 1e-8), (m, v)
         return w - lr * (second / first) * m / (sqrt(v) + _EPSILON), (m, v)
@@ -228,15 +237,11 @@ class AdamW(Optimizer):
     slots = 2
 
     def __post_init__(self) -> None:
-        check_number(self, "lr", low=0.0)
-        check_number(self, "beta1", low=0.0, below=1.0)
-        check_number(self, "beta2", low=0.0, below=1.0)
+        _check_adam(self)
         check_number(self, "weight_decay", low=0.0)
 
     def rule(self, w, g, slots, t, lr, sqrt):
-        m = self.beta1 * slots[0] + (1.0 - self.beta1) * g
-        v = self.beta2 * slots[1] + (1.0 - self.beta2) * g * g
-        first, second = 1.0 - self.beta1**t, sqrt(1.0 - self.beta2**t)
+        m, v, first, second = _moments(self, g, slots, t, sqrt)
         decay = self.weight_decay * w if _is_matrix(w) else 0.0
         return w - lr * ((m / first) / (sqrt(v) / second + 1e-8) + decay), (m, v)
 
