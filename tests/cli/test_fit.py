@@ -157,6 +157,15 @@ def test_version(goodfit):
     assert goodfit("--version").stdout == f"goodfit {package.__version__}\n"
 
 
+def test_a_terminal_without_unicode_gets_the_table_too(fitted, table):
+    words = ["fit", str(table), "--target", "grade", "--budget", "4 members", "--out", fitted["run"]]
+    env = {**os.environ, "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    done = subprocess.run([sys.executable, "-m", "goodfit", *words], capture_output=True, env=env)
+    assert done.returncode == 0, done.stderr
+    assert b"Ensemble of" in done.stdout
+    assert done.stdout.isascii()
+
+
 @pytest.mark.skipif(os.name != "posix", reason="signals as POSIX has them")
 def test_ctrl_c_ends_a_real_search_with_a_result(table, tmp_path):
     out = tmp_path / "run"
