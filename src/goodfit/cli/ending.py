@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, NoReturn
 
 import typer
@@ -43,3 +46,19 @@ def guarded(command: Callable[..., None]) -> Callable[..., None]:
             fail("This is a bug in goodfit: please report it with the lines above.", BUG)
 
     return run
+
+
+@contextmanager
+def interrupts_held_back() -> Iterator[None]:
+    """Raise a Ctrl-C of the block at its end: within an import, one of JAX's callbacks can swallow it."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    pressed: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda number, frame: pressed.append(number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if pressed:
+        raise KeyboardInterrupt

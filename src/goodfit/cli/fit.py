@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from goodfit.cli.ending import INTERRUPTED
+from goodfit.cli.ending import INTERRUPTED, interrupts_held_back
 
 _Data = Annotated[
     str,
@@ -157,9 +157,10 @@ def fit(
     """
     from dataclasses import fields
 
-    from goodfit.cli.live import live_events
-    from goodfit.cli.output import print_json
-    from goodfit.job import FitSettings, run_fit
+    with interrupts_held_back():
+        from goodfit.cli.live import live_events
+        from goodfit.cli.output import print_json
+        from goodfit.job import FitSettings, run_fit
 
     asked = {field.name: ctx.params[field.name] for field in fields(FitSettings)}  # options have its names
     settings = FitSettings(**{**asked, "ignore": tuple(ignore or ())})
