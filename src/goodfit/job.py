@@ -88,6 +88,18 @@ def run_fit(
         raise must_be("--seed", "a whole number >= 0", settings.seed)
     plan_for(Recipe(), chunk=settings.chunk, lanes=settings.lanes)
     _choose_device(settings.device)
+    with _first_interrupt() as interrupted:
+        return _fit(settings, budget, on_event, started, interrupted)
+
+
+def _fit(
+    settings: FitSettings,
+    budget: Budget | None,
+    on_event: Tell,
+    started: float,
+    interrupted: Callable[[], bool],
+) -> dict[str, Any]:
+    """Prepare the data, claim the folder and run the job, or return what a finished run recorded."""
     data = prepare(settings.request())
     problem = make_problem(data, settings.metric)
     budget = budget or default_budget(len(data.train.x))
@@ -99,9 +111,7 @@ def run_fit(
         on_event(Event("note", {"text": "This run is finished; its recorded result follows."}))
         return recorded
     _tell_data(problem, on_event)
-    with _first_interrupt() as interrupted:
-        job = _Job(settings, problem, budget, folder, on_event, started, interrupted)
-        return job.run()
+    return _Job(settings, problem, budget, folder, on_event, started, interrupted).run()
 
 
 def _hash8(identity: dict[str, Any]) -> str:
@@ -267,7 +277,7 @@ class _Job:
         if self.budget.seconds is not None:
             cost = flops_per_step(self.problem.network, recipe) * full_run
             runs = min(max(self.budget.seconds * NOMINAL * lanes / cost, FULL_RUNS), 40 * FULL_RUNS)
-            members = round(runs * (EXPLORE / 0.26 + 1 - EXPLORE))
+            members = round(min(runs * (EXPLORE / 0.26 + 1 - EXPLORE), 8 * self.budget.seconds))
         elif self.budget.steps is not None:
             members = round(FULL_RUNS * (EXPLORE / 0.26 + 1 - EXPLORE))
         self.tell(

@@ -30,7 +30,7 @@ EXPLORE = 0.55  # share of the budget for halving rounds; the rest harvests
 FULL_RUNS = 16  # how many full runs' worth of work the budget should hold
 NOMINAL = 4.5e10  # operations a second and lane, until the first rung has been measured
 COMPILING = 0.15  # share of a time budget that compiling may take
-COMPILATION = 2.5  # seconds of one core for a program, until one has been measured
+COMPILATION = 2.5  # seconds of one core for a program (docs/log.md)
 
 
 @dataclass(frozen=True)
@@ -76,6 +76,7 @@ class Search:
         self._started = (time.time() if started is None else started) - study.elapsed
         self._rate: float | None = None  # operations a second, all lanes, measured
         self._last_told = 0.0
+        self._last_round = 0.0  # share of the budget that the last halving round took
         self.stage = ""
 
     # --- the budget
@@ -131,18 +132,19 @@ class Search:
         nothing = {"round": number, "draws": [], "rungs": [], "steps": 0}
         if self._spent() >= 1.0 or (self.settings.budget.seconds and self._out_of_time()):
             return nothing
-        if explored and self._spent() >= EXPLORE:
+        if explored and self._spent() + self._last_round / 2 >= EXPLORE:  # half of another would be beyond
             return self._plan_harvest(number, rng) or nothing
         structures = self._structures(rng)
         size = self.population.plan(self._typical(structures[0])).chunk
         each = max(size, 5) if number else max(size, 4)
-        draws = []
         moved = Space(self.space.choices, self.boxes)
+        found = []
         for structure in structures:
             wide = max(1, each // 5) if number else 0  # a share of draws keeps looking at the full range
-            found = moved.draw(structure, each - wide, rng) + self.space.draw(structure, wide, rng)
-            draws += [{"structure": asdict(structure), "values": values} for values in found]
-        steps = self._full_run(structures, len(draws))
+            values = moved.draw(structure, each - wide, rng) + self.space.draw(structure, wide, rng)
+            found.append([{"structure": asdict(structure), "values": one} for one in values])
+        draws = [draw for turn in zip(*found, strict=True) for draw in turn]  # a cut leaves some of each
+        steps = self._full_run(structures)
         limit = self._most_members(steps, len(draws))
         return {
             "round": number,
@@ -180,7 +182,7 @@ class Search:
             return self.space.size()
         return max(2, int(seconds * self._lanes() * COMPILING / COMPILATION))
 
-    def _full_run(self, structures: list[Structure], draws: int) -> int:
+    def _full_run(self, structures: list[Structure]) -> int:
         """Return the steps of a full run, so that the budget holds about `FULL_RUNS` of them."""
         wanted, budget = self.settings.full_run, self.settings.budget
         if budget.seconds is not None:
@@ -211,10 +213,11 @@ class Search:
         if budget.seconds is not None:
             cost = float(np.mean([self._cost(best[i % len(best)].structure) for i in range(count)]))
             left = 0.95 * (budget.seconds - self.elapsed()) * self._operations_per_second()
-            possible = int(left / (cost * count))
-            if possible < steps / 3:
+            while count > 1 and left / (cost * count) < steps:  # fewer networks rather than shorter runs
+                count //= 2
+            steps = min(steps, int(left / (cost * count)))
+            if steps < max(t.horizon for t in best) / 3:
                 return None
-            steps = min(steps, possible)
         elif budget.members is not None:
             count = min(count, budget.members - len(self.trials))
         elif budget.steps is not None:
@@ -239,6 +242,7 @@ class Search:
         )
 
     def _run_round(self, plan: dict[str, Any]) -> None:
+        before = self._spent()
         trials = [self._start(plan, draw) for draw in plan["draws"]]
         for rung, share in enumerate(plan["rungs"]):
             until = max(1, round(plan["steps"] * share))
@@ -259,6 +263,8 @@ class Search:
                 trials = trials[: self._survivors(len(plan["draws"]) if rung == 0 else len(trials))]
             if not trials:
                 break
+        if len(plan["rungs"]) > 1:
+            self._last_round = self._spent() - before
         self._forget_losers()
         self._move_boxes(plan["round"])
 
@@ -307,7 +313,7 @@ class Search:
 
         self.population.advance(members, Legs(until, every), on_leg=on_leg, should_stop=self._out_of_time)
         halted = self._out_of_time()
-        if not halted and (not fresh or self._rate is None):
+        if not halted and (self._rate is None or (not fresh and len(trials) >= 2 * self._lanes())):
             self._rate = work / max(time.time() - began, 1e-3)
         return halted
 
