@@ -31,19 +31,24 @@ def contributions(trials: Sequence[Trial], score: Callable[[Trial], float]) -> l
     found = []
     for name, shown in _NAMES.items():
         options = sorted({getattr(t.structure, name) for t in trials}, key=str)
-        for option in options if len(options) > 1 else []:
+        if len(options) == 2:  # the other one is its mirror image
+            options = [options[1]]
+        elif len(options) < 2:
+            continue
+        for option in options:
             mask = np.array([getattr(t.structure, name) == option for t in trials])
             effect = _difference(values[mask], values[~mask])
-            if effect is not None and not (isinstance(option, bool) and not option):
-                label = (
-                    "on"
-                    if option is True
-                    else "x".join(map(str, option))
-                    if name == "hidden"
-                    else str(option)
+            if effect is not None:
+                found.append(
+                    {"technique": shown, "option": _label(option), "members": int(mask.sum()), **effect}
                 )
-                found.append({"technique": shown, "option": label, "members": int(mask.sum()), **effect})
     return sorted(found, key=lambda f: -abs(f["difference"]))
+
+
+def _label(option: Any) -> str:
+    if isinstance(option, tuple):
+        return "x".join(map(str, option)) or "none"
+    return "on" if option is True else str(option)
 
 
 def _centred(trials: Sequence[Trial], score: Callable[[Trial], float]) -> np.ndarray:

@@ -77,6 +77,7 @@ class Search:
         self._rate: float | None = None  # operations a second, all lanes, measured
         self._last_told = 0.0
         self._last_round = 0.0  # share of the budget that the last halving round took
+        self._running = 0
         self.stage = ""
 
     # --- the budget
@@ -248,6 +249,7 @@ class Search:
             until = max(1, round(plan["steps"] * share))
             last = rung == len(plan["rungs"]) - 1
             names = {1: "a full run"}.get(round(1 / share), f"1/{round(1 / share)} of a full run")
+            self._running = len(trials)
             self.stage = f"round {plan['round'] + 1}: {len(trials)} networks to {names}"
             found = self._rung(trials, until, keep=len(trials) if last else self._survivors(len(trials)))
             for trial, record in zip(trials, found["trials"], strict=True):
@@ -263,6 +265,7 @@ class Search:
                 trials = trials[: self._survivors(len(plan["draws"]) if rung == 0 else len(trials))]
             if not trials:
                 break
+        self._running = 0
         if len(plan["rungs"]) > 1:
             self._last_round = self._spent() - before
         self._forget_losers()
@@ -364,7 +367,7 @@ class Search:
                 "seconds": self.elapsed(),
                 "share": min(1.0, self._spent()),
                 "members": len(self.trials),
-                "running": sum(t.result == "trained" and t.step < t.horizon for t in self.trials),
+                "running": self._running,
                 "diverged": sum(t.diverged for t in self.trials),
                 "best": None if best is None or np.isnan(best.error) else best,
                 "stage": self.stage,
