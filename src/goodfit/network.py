@@ -89,7 +89,7 @@ class Network:
     def _draw_layer(
         params: Params, name: str, layer: int, n_in: int, n_out: int, recipe: Recipe, seed: int
     ) -> None:
-        rng = np.random.Generator(np.random.Philox(key=[seed, INIT * 2**32 + layer]))
+        rng = np.random.Generator(np.random.Philox(key=np.array([seed, INIT * 2**32 + layer], np.uint64)))
         params[f"{name}.weight"] = recipe.initializer.draw(rng, n_in, n_out)
         params[f"{name}.bias"] = np.zeros(n_out, np.float32)
 

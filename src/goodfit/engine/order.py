@@ -31,7 +31,7 @@ class BatchOrder:
 
     def _epoch_batches(self, epoch: int) -> np.ndarray:
         if epoch != self._epoch:
-            rng = np.random.Generator(np.random.Philox(key=[self.seed, epoch]))
+            rng = np.random.Generator(np.random.Philox(key=np.array([self.seed, epoch], np.uint64)))
             padded = np.full(self.steps_per_epoch * self.batch_size, PADDING)
             padded[: len(self.rows)] = self.rows[rng.permutation(len(self.rows))]
             self._epoch, self._batches = epoch, padded.reshape(self.steps_per_epoch, self.batch_size)

@@ -69,7 +69,9 @@ class Member:
 
     @property
     def result(self) -> str:
-        """What became of it: ``"diverged at step 12"``, ``"stopped"`` or ``"trained"``."""
+        """What became of it: ``"diverged at step 12"``, ``"stopped"``, ``"trained"`` or ``"not begun"``."""
+        if self.state is None:
+            return "not begun"
         if self.diverged:
             return f"diverged at step {self.step}"
         return "stopped" if self.stopped else "trained"
@@ -161,7 +163,8 @@ class Population:
         """Train ``members`` on to ``legs.until``; each is changed in place.
 
         ``on_leg(member)`` is called after each evaluation, from a lane's thread, never twice at once.
-        When ``should_stop()`` turns true, every member rests where it stands, evaluated.
+        When ``should_stop()`` turns true, the members under way rest where they stand, evaluated, and no
+        other begins.
         """
         tasks = self._chunks([m for m in members if self._goes_on(m, legs)])
         lock = threading.Lock()
@@ -214,6 +217,8 @@ class Population:
         active = {id(m): i for i, m in enumerate(chunk)}
         while active:
             until = min(runner.step + legs.every - runner.step % legs.every, legs.until)
+            if should_stop():  # all stand evaluated, or have not begun: nothing is compiled for them
+                return
             halted = runner.run(until, should_stop, legs.keep_losses, list(active.values()))
             for member in [m for m in chunk if id(m) in active]:
                 place = active[id(member)]
@@ -236,11 +241,8 @@ class _Runner:
     def __init__(self, population: Population, places: list[Member]) -> None:
         self.population, self.places, self.chunk = population, places, len(places)
         network = population.network
-        for member in places:
-            if member.state is None:
-                member.state = first_state(network, member.recipe, member.seed)
         self.recipes = self._stack([m.recipe.for_program() for m in places])
-        self.state = self._stack([m.state for m in places])
+        self.state = self._stack([m.state or first_state(network, m.recipe, m.seed) for m in places])
         self.step = places[0].step
         self.orders = [
             BatchOrder(
@@ -262,8 +264,8 @@ class _Runner:
         return tree if self.chunk == 1 else jax.tree.map(lambda leaf: np.asarray(leaf)[place], tree)
 
     def run(self, until: int, should_stop: Callable[[], bool], keep_losses: bool, places: list[int]) -> bool:
-        """Go on to step ``until`` and evaluate; return whether it was halted before."""
-        halted = should_stop()
+        """Go on to step ``until`` and evaluate; return whether it was halted on the way."""
+        halted = False
         while not halted and self.step < until:
             steps = min(STEPS, until - self.step)
             last = self.step + steps == until

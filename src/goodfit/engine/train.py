@@ -171,7 +171,9 @@ def _hold_out(x, target, validation, y):
             raise must_be(
                 "validation", "None, rows and targets (X, y), or a share between 0 and 1", validation
             )
-        shuffled = np.random.Generator(np.random.Philox(key=[0, len(x)])).permutation(len(x))
+        shuffled = np.random.Generator(np.random.Philox(key=np.array([0, len(x)], np.uint64))).permutation(
+            len(x)
+        )
         n_held = max(1, round(validation * len(x)))
         if n_held >= len(x):
             raise InputError(f"validation={validation:g} of {len(x)} rows leaves no row to train on.")

@@ -23,7 +23,9 @@ def fit_linear(task: str, x: np.ndarray, y: np.ndarray, weight: np.ndarray, clas
 
     most = max(1000, MOST_NUMBERS // x.shape[1])
     if len(x) > most:
-        some = np.random.Generator(np.random.Philox(key=[seed, len(x)])).permutation(len(x))[:most]
+        some = np.random.Generator(np.random.Philox(key=np.array([seed, len(x)], np.uint64))).permutation(
+            len(x)
+        )[:most]
         x, y, weight = x[some], y[some], weight[some]
     scale = max(1.0, float(np.max(x))) if x.dtype == np.uint8 else 1.0
     with warnings.catch_warnings():

@@ -87,8 +87,10 @@ class Search:
         return time.time() - self._started
 
     def _out_of_time(self) -> bool:
+        """Tell whether to stop; however short the time, one network is trained and evaluated first."""
         seconds = self.settings.budget.seconds
-        return self._interrupted() or (seconds is not None and self.elapsed() >= seconds)
+        late = seconds is not None and self.elapsed() >= seconds
+        return self._interrupted() or (late and any(np.isfinite(t.error) for t in self.trials))
 
     def _spent(self) -> float:
         """Return the share of the budget that is used."""
@@ -128,10 +130,12 @@ class Search:
 
     def _plan(self, number: int) -> dict[str, Any]:
         """Decide the next round: a halving one, a harvest, or none (no draws)."""
-        rng = np.random.Generator(np.random.Philox(key=[self.settings.seed, 2**40 + number]))
+        rng = np.random.Generator(
+            np.random.Philox(key=np.array([self.settings.seed, 2**40 + number], np.uint64))
+        )
         explored = any(t.complete for t in self.trials)
         nothing = {"round": number, "draws": [], "rungs": [], "steps": 0}
-        if self._spent() >= 1.0 or (self.settings.budget.seconds and self._out_of_time()):
+        if self.trials and self._spent() >= 1.0:
             return nothing
         if explored and self._spent() + self._last_round / 2 >= EXPLORE:  # half of another would be beyond
             return self._plan_harvest(number, rng) or nothing
@@ -294,7 +298,8 @@ class Search:
             if not self._interrupted():
                 best = sorted(trials, key=lambda t: (t.key(self.settings.by_error), t.number))
                 for trial in best[: keep if not halted else 12]:
-                    records[trial.number]["kept"] = self.study.keep(self.member(trial))
+                    if self.member(trial).state is not None:
+                        records[trial.number]["kept"] = self.study.keep(self.member(trial))
             return {"trials": [records[t.number] for t in trials], "halted": halted}
 
         if self._interrupted() and not self.study.replaying:
