@@ -24,8 +24,8 @@ from goodfit.model.problem import Problem, make_problem
 from goodfit.recipe import Recipe
 from goodfit.search.budget import Budget, parse_budget
 from goodfit.search.effects import contributions
-from goodfit.search.search import EXPLORE, FULL_RUNS, NOMINAL, Search, Settings
-from goodfit.search.space import Space, default_space
+from goodfit.search.search import EXPLORE, FULL_RUNS, HALVING, NOMINAL, Search, Settings
+from goodfit.search.space import Space, default_batch_size, default_space
 from goodfit.search.study import Study
 from goodfit.search.trial import Trial
 from goodfit.store.run import RunFolder
@@ -227,7 +227,7 @@ class _Job:
         problem, data = self.problem, self.problem.data
         rows = len(data.train.x)
         epochs = min(max(4e5 / rows + 8, 12), 150)
-        batch = next(iter(default_space(problem.task, rows, data.schema.width).structures())).batch_size
+        batch = default_batch_size(rows)
         full_run = max(50, math.ceil(epochs * rows / batch))
         space = default_space(problem.task, rows, data.schema.width, largest=self._largest(full_run, batch))
         holdout = (
@@ -264,22 +264,19 @@ class _Job:
 
     def _forecast(self, space: Space, full_run: int) -> None:
         structures = list(dict.fromkeys(space.structures()))
-        recipe = structures[0].recipe({name: space.boxes[name].at(0.5) for name in structures[0].ranges()})
-        each = max(
-            member_bytes(self.problem.network, s.recipe({n: space.boxes[n].at(0.5) for n in s.ranges()}))
-            for s in structures
-        )
+        recipes = [structure.typical(space.boxes) for structure in structures]
+        each = max(member_bytes(self.problem.network, recipe) for recipe in recipes)
         data = self.problem.data
         needed = each * (CANDIDATES + 20) + 3 * (data.train.x.nbytes + data.valid.x.nbytes)
         check_memory(needed, "This run")
         lanes = self.settings.lanes or available_cores()
         members = self.budget.members
         if self.budget.seconds is not None:
-            cost = flops_per_step(self.problem.network, recipe) * full_run
+            cost = flops_per_step(self.problem.network, recipes[0]) * full_run
             runs = min(max(self.budget.seconds * NOMINAL * lanes / cost, FULL_RUNS), 40 * FULL_RUNS)
-            members = round(min(runs * (EXPLORE / 0.26 + 1 - EXPLORE), 8 * self.budget.seconds))
+            members = round(min(runs * (EXPLORE / HALVING + 1 - EXPLORE), 8 * self.budget.seconds))
         elif self.budget.steps is not None:
-            members = round(FULL_RUNS * (EXPLORE / 0.26 + 1 - EXPLORE))
+            members = round(FULL_RUNS * (EXPLORE / HALVING + 1 - EXPLORE))
         self.tell(
             Event(
                 "forecast",

@@ -17,7 +17,6 @@ import numpy as np
 
 from goodfit.engine.plan import flops_per_step
 from goodfit.engine.population import Legs, Member, Population
-from goodfit.recipe import Recipe
 from goodfit.search.budget import Budget
 from goodfit.search.space import Range, Space, Structure
 from goodfit.search.study import Study
@@ -26,6 +25,7 @@ from goodfit.search.zoom import Outcome, zoom
 
 RUNGS = (1 / 9, 1 / 3, 1.0)  # shares of a full run
 KEEP = 1 / 3
+HALVING = RUNGS[0] + KEEP * (RUNGS[1] - RUNGS[0]) + KEEP**2 * (RUNGS[2] - RUNGS[1])  # full runs a draw
 EXPLORE = 0.55  # share of the budget for halving rounds; the rest harvests
 FULL_RUNS = 16  # how many full runs' worth of work the budget should hold
 NOMINAL = 4.5e10  # operations a second and lane, until the first rung has been measured
@@ -105,15 +105,11 @@ class Search:
         return self._rate or NOMINAL * self._lanes()
 
     def _lanes(self) -> int:
-        return self.population.plan(self._typical(next(self.space.structures()))).lanes
-
-    def _typical(self, structure: Structure) -> Recipe:
-        """Return the recipe in the middle of all boxes."""
-        return structure.recipe({name: self.boxes[name].at(0.5) for name in structure.ranges()})
+        return self.population.plan(next(self.space.structures()).typical(self.boxes)).lanes
 
     def _cost(self, structure: Structure) -> float:
         """Return the operations of one step."""
-        return float(flops_per_step(self.population.network, self._typical(structure)))
+        return float(flops_per_step(self.population.network, structure.typical(self.boxes)))
 
     # --- the rounds
 
@@ -140,7 +136,7 @@ class Search:
         if explored and self._spent() + self._last_round / 2 >= EXPLORE:  # half of another would be beyond
             return self._plan_harvest(number, rng) or nothing
         structures = self._structures(rng)
-        size = self.population.plan(self._typical(structures[0])).chunk
+        size = self.population.plan(structures[0].typical(self.boxes)).chunk
         each = max(size, 5) if number else max(size, 4)
         moved = Space(self.space.choices, self.boxes)
         found = []
@@ -205,8 +201,7 @@ class Search:
             return min(draws, budget.members - len(self.trials))
         if budget.steps is not None:
             left = budget.steps - sum(t.step for t in self.trials)
-            share = RUNGS[0] + KEEP * (RUNGS[1] - RUNGS[0]) + KEEP**2 * (RUNGS[2] - RUNGS[1])
-            return max(1, min(draws, int(left / (steps * share * 1.2))))
+            return max(1, min(draws, int(left / (steps * HALVING * 1.2))))
         return draws
 
     def _plan_harvest(self, number: int, rng: np.random.Generator) -> dict[str, Any] | None:
@@ -240,11 +235,13 @@ class Search:
             values[name] = min(max(box.between(share, share).low, box.floor), box.ceiling)
         return {"structure": asdict(trial.structure), "values": values}
 
+    def _best_first(self, trials: list[Trial]) -> list[Trial]:
+        """Return the trials by what they are ranked by, the best first, whatever step they stand at."""
+        return sorted(trials, key=lambda t: (t.key(self.settings.by_error), t.number))
+
     def _ranked(self) -> list[Trial]:
         """Return the trials that came furthest first, the best of them first."""
-        return sorted(
-            self.trials, key=lambda t: (-t.step / t.horizon, t.key(self.settings.by_error), t.number)
-        )
+        return sorted(self._best_first(self.trials), key=lambda t: -t.step / t.horizon)
 
     def _run_round(self, plan: dict[str, Any]) -> None:
         before = self._spent()
@@ -261,8 +258,7 @@ class Search:
                 if rung == 0 and share < 1.0 and not found["halted"]:
                     trial.first_step = until
                     trial.first_error, trial.first_loss = trial.error, trial.loss
-            trials = sorted(trials, key=lambda t: (t.key(self.settings.by_error), t.number))
-            trials = [t for t in trials if not t.diverged]
+            trials = [t for t in self._best_first(trials) if not t.diverged]
             if self._interrupted() or found["halted"]:
                 break
             if not last:
@@ -296,8 +292,7 @@ class Search:
             for trial in trials:
                 trial.take(records[trial.number])
             if not self._interrupted():
-                best = sorted(trials, key=lambda t: (t.key(self.settings.by_error), t.number))
-                for trial in best[: keep if not halted else 12]:
+                for trial in self._best_first(trials)[: keep if not halted else 12]:
                     if self.member(trial).state is not None:
                         records[trial.number]["kept"] = self.study.keep(self.member(trial))
             return {"trials": [records[t.number] for t in trials], "halted": halted}
@@ -344,10 +339,8 @@ class Search:
                 trial.member = None
 
     def _move_boxes(self, number: int) -> None:
-        """Move the boxes by what all trials showed at their first rung, later rungs breaking ties."""
-        outcomes = []
-        for rank, trial in enumerate(self._ranked()):
-            outcomes.append(Outcome(trial.values, float(rank)))
+        """Move the boxes by how all trials rank: those that came furthest first, the best of them first."""
+        outcomes = [Outcome(trial.values, float(rank)) for rank, trial in enumerate(self._ranked())]
         self.boxes, moves = zoom(self.boxes, outcomes)
         self._tell(
             "round",

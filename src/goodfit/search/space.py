@@ -97,6 +97,10 @@ class Structure:
             label_smoothing=values.get("label_smoothing", 0.0),
         )
 
+    def typical(self, boxes: Mapping[str, Range]) -> Recipe:
+        """Return the recipe in the middle of all boxes."""
+        return self.recipe({name: boxes[name].at(0.5) for name in self.ranges()})
+
     def text(self) -> str:
         """Return the structure in a few words."""
         layers = "x".join(map(str, self.hidden)) or "linear"
@@ -187,6 +191,11 @@ def _balanced(options: tuple[Any, ...], count: int, rng: np.random.Generator) ->
     return [repeated[i] for i in rng.permutation(count)]
 
 
+def default_batch_size(rows: int) -> int:
+    """Return the batch size for this many training rows."""
+    return 32 if rows < 600 else 64 if rows < 3000 else 128 if rows < 12000 else 256
+
+
 def default_space(task: str, rows: int, columns: int, *, largest: float = math.inf) -> Space:
     """Return the space for a table with this many training rows and encoded columns.
 
@@ -200,7 +209,6 @@ def default_space(task: str, rows: int, columns: int, *, largest: float = math.i
     elif columns > 300:
         options = [(512, 512), (512, 256), (256, 256), (128, 128)]
     affordable = [h for h in options if _weights(columns, h) <= largest] or options[:1]
-    batch = 32 if rows < 600 else 64 if rows < 3000 else 128 if rows < 12000 else 256
     many = columns > 300  # pixels, mostly: batch norm is the better first guess
     choices: dict[str, tuple[Any, ...]] = {
         "hidden": tuple(affordable),
@@ -208,7 +216,7 @@ def default_space(task: str, rows: int, columns: int, *, largest: float = math.i
         "optimizer": ("AdamW", "Momentum", "Adam"),
         "batch_norm": (True, False) if many else (False, True),
         "dropout": (True, False),
-        "batch_size": (batch,),
+        "batch_size": (default_batch_size(rows),),
     }
     boxes = dict(DEFAULT_BOXES)
     if task == "regression":
