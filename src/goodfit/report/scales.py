@@ -1,0 +1,86 @@
+"""Axes: ticks that say plain numbers, and limits that one run-away value does not decide."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from matplotlib.axis import Axis
+
+_RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+
+def decimal(value: float, _place: int | None = None) -> str:
+    """Return a tick of a log axis: 0.001 … 10,000 in plain decimals, beyond as 10⁻⁶ or 3·10⁷."""
+    if value <= 0 or not math.isfinite(value):
+        return ""
+    power = math.floor(math.log10(value) + 1e-9)
+    lead = value / 10.0**power
+    if -4 < power < 5:
+        return f"{value:,.{max(0, -power) + (0 if abs(lead - round(lead)) < 1e-6 else 1)}f}"
+    raised = "10" + str(power).translate(_RAISED)
+    return raised if abs(lead - 1) < 1e-6 else f"{lead:.3g}·{raised}"
+
+
+def log_ticks(axis: Axis, low: float, high: float) -> None:
+    """Put ticks on a log axis: decades, parts of them, or even steps if it is short."""
+    from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter, NullLocator
+
+    decades = math.log10(high / low)
+    first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
+    step = max(1, math.ceil((last - first) / 7))
+    leads = (1,) if decades > 2.5 else (1, 3) if decades > 1.4 else (1, 2, 5)
+    ticks = [lead * 10.0**power for power in range(first, last + 1, step) for lead in leads]
+    ticks = [tick for tick in ticks if low * 0.999 <= tick <= high * 1.001]
+    if len(ticks) < 3:
+        ticks = _even(low, high)
+    axis.set_major_locator(FixedLocator(ticks))
+    axis.set_major_formatter(FuncFormatter(decimal))
+    axis.set_minor_locator(NullLocator())
+    axis.set_minor_formatter(NullFormatter())
+
+
+def linear_ticks(axis: Axis, most: int = 6) -> None:
+    """Put at most ``most`` steps on a linear axis, with plain numbers and thousands apart."""
+    from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+    axis.set_major_locator(MaxNLocator(most, steps=[1, 2, 2.5, 5, 10]))
+    low, high = axis.get_view_interval()
+    if max(abs(low), abs(high)) < 1e6 and high - low >= 4:
+        axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}".replace("-", "−")))
+
+
+def limits(parts: Sequence[np.ndarray], core: Sequence[np.ndarray], log: bool) -> tuple[float, float] | None:
+    """Return limits that show all of ``parts``, but at most a third of the width of ``core`` beyond it.
+
+    ``core`` is what must be seen (medians); its outermost 2 % may be cut if they lie that far out. None if
+    there is nothing to show.
+    """
+    whole, inner = _finite(parts, log), _finite(core, log)
+    if not len(inner):
+        whole = inner = whole if len(whole) else inner
+    if not len(inner):
+        return None
+    low, high = np.percentile(inner, [2, 98])
+    reach = max(0.35 * (high - low), 0.02 * abs(high), 1e-12)
+    low, high = max(whole.min(), low - reach), min(whole.max(), high + reach)
+    room = 0.05 * (high - low) or (0.1 if log else 0.05 * abs(high) or 0.5)
+    low, high = low - room, high + room
+    return (10.0**low, 10.0**high) if log else (low, high)
+
+
+def _finite(parts: Sequence[np.ndarray], log: bool) -> np.ndarray:
+    values = np.concatenate([np.ravel(part) for part in parts] or [np.empty(0)]).astype(float)
+    values = values[np.isfinite(values)]
+    return np.log10(values[values > 0]) if log else values
+
+
+def _even(low: float, high: float) -> list[float]:
+    from matplotlib.ticker import MaxNLocator
+
+    ticks = MaxNLocator(4, steps=[1, 2, 2.5, 5, 10]).tick_values(low, high)
+    return [float(tick) for tick in ticks if low <= tick <= high and tick > 0]

@@ -1,0 +1,46 @@
+"""Words and numbers in figures: fitted to their place."""
+
+from __future__ import annotations
+
+import math
+import textwrap
+
+_ASPECT = 0.56  # mean width of DejaVu Sans ÷ its size
+
+
+def plain(text: str) -> str:
+    """Return a text on one line, without control characters."""
+    return " ".join("".join(c if c.isprintable() or c.isspace() else "�" for c in str(text)).split())
+
+
+def shorten(text: str, most: int) -> str:
+    """Return at most ``most`` characters; what is cut is told by an ellipsis."""
+    text = plain(text)
+    return text if len(text) <= most else text[: max(1, most - 1)].rstrip() + "…"
+
+
+def wrapped(text: str, width: int, lines: int = 2) -> str:
+    """Return a text in lines of at most ``width`` characters, cut by an ellipsis after ``lines``."""
+    parts = textwrap.wrap(plain(text), max(2, width)) or [""]
+    if len(parts) > lines:
+        parts = [*parts[: lines - 1], shorten(" ".join(parts[lines - 1 :]), max(2, width))]
+    return "\n".join(parts)
+
+
+def fitted(text: str, inches: float, size: float, lines: int = 2) -> str:
+    """Return a text wrapped and shortened to a place of this width, set in ``size`` points."""
+    return wrapped(text, characters(inches, size), lines)
+
+
+def characters(inches: float, size: float) -> int:
+    """Return how many characters of ``size`` points stand side by side in a width."""
+    return max(2, int(inches * 72 / (_ASPECT * size)))
+
+
+def number(value: float) -> str:
+    """Return a number with three telling digits and a true minus sign."""
+    if math.isnan(value):
+        return "n/a"
+    if math.isinf(value):
+        return "∞" if value > 0 else "−∞"
+    return f"{value:.3g}".replace("-", "−")
