@@ -61,3 +61,21 @@ def test_equal_order_seeds_share_and_others_do_not():
 def test_every_position_is_equally_likely():
     first = [BatchOrder(np.arange(5), 1, seed).block(0, 1)[0, 0] for seed in range(2000)]
     assert np.abs(np.bincount(first) - 400).max() < 4.5 * np.sqrt(400 * 0.8)
+
+
+@given(st.integers(1, 200), sizes, seeds)
+def test_with_replacement_every_batch_is_full_and_of_all_rows(n, size, seed):
+    rows = np.sort(np.random.default_rng(n).choice(1000, n, replace=False))
+    order = BatchOrder(rows, size, seed, replacement=True)
+    block = order.block(0, 20)
+    assert (block[:20] >= 0).all()
+    assert np.isin(block[:20], rows).all()
+    np.testing.assert_array_equal(block, BatchOrder(rows, size, seed, replacement=True).block(0, 20))
+
+
+def test_with_replacement_a_batch_repeats_rows_as_often_as_chance_has_it():
+    """The expected share of distinct rows in a batch of n drawn from n is 1 − 1/e."""
+    n = 400
+    batches = BatchOrder(np.arange(n), n, 3, replacement=True).block(0, 50)[:50]
+    shares = [len(np.unique(batch)) / n for batch in batches]
+    assert abs(np.mean(shares) - (1 - np.exp(-1))) < 0.01

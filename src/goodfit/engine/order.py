@@ -19,12 +19,14 @@ class BatchOrder:
             fold member sees the batches of a member trained on those rows alone.
         batch_size: B.
         seed: the order seed; equal seeds share their batches whatever the recipe.
+        replacement: draw every batch anew from all rows, as the book's code does; then all are full.
     """
 
-    def __init__(self, rows: np.ndarray, batch_size: int, seed: int) -> None:
+    def __init__(self, rows: np.ndarray, batch_size: int, seed: int, *, replacement: bool = False) -> None:
         self.rows = np.asarray(rows, np.int32)
         self.batch_size = batch_size
         self.seed = seed
+        self.replacement = replacement
         self.steps_per_epoch = -(-len(self.rows) // batch_size)
         self._epoch = -1
         self._batches = np.empty((0, batch_size), np.int32)
@@ -32,8 +34,10 @@ class BatchOrder:
     def _epoch_batches(self, epoch: int) -> np.ndarray:
         if epoch != self._epoch:
             rng = np.random.Generator(np.random.Philox(key=np.array([self.seed, epoch], np.uint64)))
-            padded = np.full(self.steps_per_epoch * self.batch_size, PADDING)
-            padded[: len(self.rows)] = self.rows[rng.permutation(len(self.rows))]
+            n, places = len(self.rows), self.steps_per_epoch * self.batch_size
+            padded = np.full(places, PADDING)
+            drawn = rng.integers(n, size=places) if self.replacement else rng.permutation(n)
+            padded[: len(drawn)] = self.rows[drawn]
             self._epoch, self._batches = epoch, padded.reshape(self.steps_per_epoch, self.batch_size)
         return self._batches
 

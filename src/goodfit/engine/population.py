@@ -52,6 +52,7 @@ class Member:
     sets: np.ndarray | None = None  # (S, E) evaluation weights; None: the population's
     horizon: int = 0  # steps it is meant to run in all
     by_error: bool = True
+    replacement: bool = False  # batches drawn with replacement, as the book's code does
     state: State | None = None
     evaluations: list[Evaluation] = field(default_factory=list)
     losses: list[np.ndarray] = field(default_factory=list)
@@ -249,6 +250,7 @@ class _Runner:
                 population.rows if m.rows is None else m.rows,
                 m.recipe.batch_size,
                 m.seed if m.order_seed is None else m.order_seed,
+                replacement=m.replacement,
             )
             for m in places
         ]

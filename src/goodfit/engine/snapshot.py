@@ -30,6 +30,7 @@ def snapshot(member: Member) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         "order_seed": member.order_seed,
         "horizon": member.horizon,
         "by_error": member.by_error,
+        "replacement": member.replacement,
         "stopped": member.stopped,
     }
     return arrays, record
@@ -71,6 +72,7 @@ def restore(
         sets,
         record["horizon"],
         record["by_error"],
+        record.get("replacement", False),
         state,
         evaluations,
         [arrays["losses"]] if len(arrays["losses"]) else [],
