@@ -37,7 +37,7 @@ def program_for(network: Network, chunk: int, arguments: tuple[Any, ...]) -> Cal
     have a leading axis of ``chunk`` members, which share the data and the number of steps.
     """
     leaves, tree = jax.tree.flatten(arguments)
-    key = (network, chunk, tree, tuple((leaf.shape, str(leaf.dtype)) for leaf in leaves))
+    key = (network, chunk, tree, tuple((leaf.shape, leaf.dtype) for leaf in leaves))
     with _guard:
         lock = _locks.setdefault(key, threading.Lock())
     with lock:  # two lanes that need the same program: one compiles, the other waits
