@@ -105,12 +105,14 @@ class Network:
     ) -> tuple[Array, Params]:
         """Return outputs (B, outputs) before the head, and the running statistics after the pass.
 
-        ``x`` is (B, inputs), float32 or uint8. In evaluation (``training=None``) ``step`` is the number of
-        updates made (batch norm's bias correction needs it) and running statistics come back as they are.
+        ``x`` is (B, inputs), float32 or uint8, cast to the parameters' type. In evaluation
+        (``training=None``) ``step`` is the number of updates made (batch norm's bias correction needs it) and
+        running statistics come back as they are.
         """
         activate = ACTIVATIONS[recipe.activation]
         drop, norm = recipe.drop, recipe.norm
-        h = x.astype(jnp.float32) * self.input_scale if self.input_scale != 1.0 else x.astype(jnp.float32)
+        h = x.astype(jnp.result_type(params["output.weight"]))  # float64 only in gradient checks
+        h = h * self.input_scale if self.input_scale != 1.0 else h
         new_running = dict(running)
         for i in range(len(recipe.hidden)):
             h = linear(h, params[f"hidden.{i}.weight"], params[f"hidden.{i}.bias"])
