@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from goodfit.report.labels import End, beside, place_ends, place_note
-from goodfit.report.palette import MUTED, for_set, styles_for, text_colour
+from goodfit.report.palette import LEVEL, MUTED, PALETTE, for_set, styles_for, text_colour, words
 from goodfit.report.scales import limits, linear_ticks, log_ticks
 from goodfit.report.style import SMALL, house, new_figure, small_print
 from goodfit.report.text import characters, fitted, number, plain, shorten, wrapped
@@ -20,12 +21,25 @@ if TYPE_CHECKING:
 
 _DIRECT_PANELS, _DIRECT_ARMS = 4, 9  # more of them share one legend
 _FEW_SEEDS = 5  # up to here the band spans all seeds
+_TIMES = {
+    "update",
+    "updates",
+    "epoch",
+    "epochs",
+    "step",
+    "steps",
+    "iteration",
+    "iterations",
+    "time",
+    "seconds",
+}
 
 
 class Curve(NamedTuple):
-    """Values of one arm: x (points,); y (seeds, points), NaN from where a member had diverged.
+    """Values of one arm: x (points,); y (seeds, points), NaN where a member had diverged.
 
-    A column that is NaN for every seed, but not the last, was not measured: the line passes over it.
+    If x is a time (update, epoch, …), a column before the last that is NaN for every seed was not measured:
+    the line passes over it. If x is a setting, the line breaks there.
     """
 
     x: np.ndarray
@@ -43,8 +57,8 @@ class Panel:
         x_log, y_log: logarithmic axes; values up to 0 are left out.
         y_limits: lowest and highest y; chosen from the medians and bands if None.
         levels: labelled horizontal lines.
-        note: a short text inside. Without one the panel says by itself which members diverged (a NaN in the
-            last column).
+        note: a short text inside. Without one the panel says by itself which members diverged: by the last
+            column of a time, from where on of a setting.
         line_of: the label whose colour and marker an arm takes; the line is then dashed if the arm's own
             label says "test", dotted for "validation", else solid.
     """
@@ -62,14 +76,15 @@ class Panel:
 
 
 class _Line(NamedTuple):
-    """What is drawn of one arm: (points,) each; ``gone`` of ``seeds`` members had diverged at the end."""
+    """What is drawn of one arm, (points,) each; ``diverged`` says in words who did, ``ended`` if all."""
 
     x: np.ndarray
     middle: np.ndarray
     low: np.ndarray
     high: np.ndarray
-    gone: int
     seeds: int
+    diverged: str
+    ended: bool
 
 
 def curves(
@@ -94,12 +109,13 @@ def curves(
     styles = _styles(panels)
     lines = [{label: _line(curve, panel) for label, curve in panel.arms.items()} for panel in panels]
     with house():
-        figure, axes = _grid(panels, rows, columns, direct, share_y)
+        entries = {} if direct else _entries(panels, styles)
+        figure, axes = _grid(panels, rows, columns, entries, share_y)
         for ax, panel, drawn in zip(axes, panels, lines, strict=True):
             _draw(ax, panel, drawn, styles)
         _scale(axes, panels, lines, share_y)
-        if not direct:
-            _legend(figure, axes, panels, styles)
+        if entries:
+            _legend(figure, entries)
         small_print(figure, _meaning(lines))
         ends = [
             _ends(ax, p, drawn, styles) if direct else []
@@ -113,19 +129,41 @@ def curves(
 
 
 def _line(curve: Curve, panel: Panel) -> _Line:
-    """Return median and band of an arm; columns without a finite value are left out."""
+    """Return median and band of an arm over the members that are left."""
     x, y = np.asarray(curve.x, float), np.atleast_2d(np.asarray(curve.y, float)).copy()
     y[~np.isfinite(y)] = np.nan
-    gone = int(np.isnan(y[:, -1]).sum()) if y.shape[1] else len(y)
+    time = bool(_TIMES & set(re.findall(r"[a-z]+", panel.x_label.lower())))
+    said = _diverged(x, y, time)
+    ended = bool(y.shape[1]) and bool(np.isnan(y[:, -1]).all())
     if panel.y_log:
         y[y <= 0] = np.nan
-    keep = ~np.isnan(y).all(axis=0) & np.isfinite(x) & ((x > 0) if panel.x_log else True)
-    x, y = x[keep], y[:, keep]
-    if not len(x):
-        return _Line(x, x, x, x, gone, len(y))
-    ends = (0, 100) if len(y) <= _FEW_SEEDS else (10, 90)
-    low, middle, high = np.nanpercentile(y, [ends[0], 50, ends[1]], axis=0)
-    return _Line(x, middle, low, high, gone, len(y))
+    some = ~np.isnan(y).all(axis=0) & np.isfinite(x) & ((x > 0) if panel.x_log else True)
+    parts = np.full((3, len(x)), np.nan)  # low, middle, high
+    if some.any():
+        ends = (0, 50, 100) if len(y) <= _FEW_SEEDS else (10, 50, 90)
+        parts[:, some] = np.nanpercentile(y[:, some], ends, axis=0)
+        first, last = np.flatnonzero(some)[[0, -1]]
+        keep = some if time else slice(first, last + 1)
+    else:
+        keep = some
+    low, middle, high = parts[:, keep]
+    return _Line(x[keep], middle, low, high, len(y), said, ended)
+
+
+def _diverged(x: np.ndarray, y: np.ndarray, time: bool) -> str:
+    """Return how many members diverged: by the end of a time, or from which setting on; empty if none did."""
+    gone = np.isnan(y).sum(axis=0)
+    if not gone.any() or (time and not gone[-1]):
+        return ""
+    most = int(gone[-1] if time else gone.max())
+    said = f"{most} of {len(y)} diverged" if len(y) > 1 else "diverged"
+    if time or (gone == len(y)).all():
+        return said
+    places = x[gone > 0]
+    where = (
+        f"at {number(places[0])}" if len(places) == 1 else f"from {number(places[0])} to {number(places[-1])}"
+    )
+    return f"{'up to ' if len(places) > 1 and len(y) > 1 else ''}{said} {where}"
 
 
 def _styles(panels: Sequence[Panel]) -> dict[str, dict[str, Any]]:
@@ -136,17 +174,18 @@ def _styles(panels: Sequence[Panel]) -> dict[str, dict[str, Any]]:
 
 
 def _grid(
-    panels: Sequence[Panel], rows: int, columns: int, direct: bool, share_y: bool
+    panels: Sequence[Panel], rows: int, columns: int, entries: Mapping[str, Any], share_y: bool
 ) -> tuple[Figure, list[Axes]]:
     width, height = {1: (8.2, 3.7 if rows == 1 else 3.1), 2: (9.6, 3.2), 3: (10.0, 2.7)}.get(
         columns, (10.4, 2.0)
     )
-    figure = new_figure(width, height * rows + (0.3 if direct else 0.6))
+    above = 0.2 * -(-len(entries) // _across(entries, width)) + 0.1 if entries else 0.0
+    figure = new_figure(width, height * rows + 0.3 + above)
     share_x = len({(panel.x_label, panel.x_log) for panel in panels}) == 1 and len(panels) > 1
     axes = figure.subplots(rows, columns, squeeze=False, sharex=share_x, sharey=share_y)
     flat = [ax for row in axes for ax in row]
     for i, (ax, panel) in enumerate(zip(flat, panels, strict=False)):
-        per = width / columns - 0.7 - (1.3 if direct else 0)
+        per = width / columns - 0.7 - (0 if entries else 1.3)
         size = 10.5 if columns <= 2 else 8.5
         if panel.title:
             ax.set_title(fitted(panel.title, max(per, 1.2), size * 1.05), fontsize=size)
@@ -165,7 +204,7 @@ def _grid(
 
 def _draw(ax: Axes, panel: Panel, drawn: Mapping[str, _Line], styles: Mapping[str, dict[str, Any]]) -> None:
     for value in panel.levels.values():
-        ax.axhline(value, color=MUTED, linewidth=1.0, linestyle=(0, (2, 2)), zorder=1.4)
+        ax.axhline(value, color=MUTED, linewidth=1.0, linestyle=LEVEL, zorder=1.4)
     ax.set_xscale("log" if panel.x_log else "linear")
     ax.set_yscale("log" if panel.y_log else "linear")
     for place, (label, line) in enumerate(drawn.items()):
@@ -176,7 +215,7 @@ def _draw(ax: Axes, panel: Panel, drawn: Mapping[str, _Line], styles: Mapping[st
             ax.fill_between(line.x, line.low, line.high, color=style["color"], alpha=0.15, linewidth=0)
         spots = _spots(line.x, panel.x_log, place, len(drawn))
         ax.plot(line.x, line.middle, **style, markevery=spots, markeredgecolor="white", markeredgewidth=0.6)
-        if line.gone == line.seeds:
+        if line.ended:
             ax.plot(line.x[-1:], line.middle[-1:], "x", color=style["color"], markersize=7, markeredgewidth=2)
 
 
@@ -220,7 +259,7 @@ def _scale(
         if panel.x_log:
             room = (high / low) ** 0.02 if high > low else 1.2
             axes[i].set_xlim(low / room, high * room)
-            log_ticks(axes[i].xaxis, low / room, high * room)
+            log_ticks(axes[i].xaxis, low / room, high * room, np.unique(np.concatenate(every)))
         else:
             room = 0.015 * (high - low) or 0.5
             axes[i].set_xlim(low - room, high + room)
@@ -244,33 +283,41 @@ def _ends(
     return ends
 
 
-def _legend(
-    figure: Figure, axes: Sequence[Axes], panels: Sequence[Panel], styles: Mapping[str, dict[str, Any]]
-) -> None:
+def _entries(panels: Sequence[Panel], styles: Mapping[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Return what a legend shows: arms, then what solid and dashed lines are, then levels."""
+    found: dict[str, dict[str, Any]] = {}
+    sets: dict[str, dict[str, Any]] = {}
+    for panel in panels:
+        for arm in panel.arms:
+            owner = panel.line_of.get(arm, arm)
+            if plain(owner) and (owner == arm or owner not in found):
+                found[owner] = styles[arm] if owner == arm else {**styles[arm], "linestyle": "-"}
+            if owner != arm:
+                said = next((word for word in ("test", "validation") if word in words(arm)), "training")
+                sets[said] = {"color": PALETTE["ink"], "linestyle": styles[arm]["linestyle"]}
+    levels = {
+        label: {"color": MUTED, "linewidth": 1.0, "linestyle": LEVEL} for p in panels for label in p.levels
+    }
+    return {**found, **(sets if len(sets) > 1 else {}), **levels}
+
+
+def _across(entries: Mapping[str, Any], width: float) -> int:
+    """Return how many entries of a legend stand side by side in a width in inches."""
+    each = 0.55 + max(len(shorten(label, 40)) for label in entries) / characters(1.0, 9.0)
+    return int(np.clip(width // each, 1, len(entries)))
+
+
+def _legend(figure: Figure, entries: Mapping[str, dict[str, Any]]) -> None:
     from matplotlib.lines import Line2D
 
-    handles = {
-        label: Line2D([], [], **style, markersize=5) for label, style in styles.items() if plain(label)
-    }
-    for panel in panels:
-        for label in panel.levels:
-            handles[label] = Line2D([], [], color=MUTED, linewidth=1.0, linestyle=(0, (2, 2)))
-    if not handles:
-        return
-    texts = [shorten(label, 40) for label in handles]
-    each = 0.55 + max(map(len, texts)) / characters(1.0, 9.0)
-    across = int(np.clip(figure.get_figwidth() // each, 1, len(texts)))
-    names = [str(i) for i in range(len(texts))]  # a label that starts with _ would be left out
+    handles = [Line2D([], [], **style) for style in entries.values()]
+    names = [str(i) for i in range(len(handles))]  # a label that starts with _ would be left out
+    across = _across(entries, figure.get_figwidth())
     legend = figure.legend(
-        list(handles.values()),
-        names,
-        loc="outside upper left",
-        ncols=across,
-        handlelength=2.4,
-        columnspacing=1.6,
+        handles, names, loc="outside upper left", ncols=across, handlelength=2.4, columnspacing=1.6
     )
-    for entry, text in zip(legend.get_texts(), texts, strict=True):
-        entry.set_text(text)
+    for shown, label in zip(legend.get_texts(), entries, strict=True):
+        shown.set_text(shorten(label, 40))
 
 
 def _meaning(lines: Sequence[Mapping[str, _Line]]) -> str:
@@ -296,17 +343,18 @@ def _note(ax: Axes, panel: Panel, drawn: Mapping[str, _Line], columns: int) -> N
     figure = ax.get_figure(root=True)
     assert figure is not None  # an axes of a figure
     inches = frame.width / figure.dpi
-    said = [panel.note] if panel.note else [
-        f"{shorten(label, 24) or 'all'}: {line.gone} of {line.seeds} diverged" if line.seeds > 1
-        else f"{shorten(label, 24)} diverged".strip()
-        for label, line in drawn.items() if line.gone
-    ]  # fmt: skip
+    said = [panel.note] if panel.note else []
+    if not said:
+        named = {shorten(label, 24): line.diverged for label, line in drawn.items() if line.diverged}
+        said = [f"{label}: {words}" if label else words for label, words in named.items()]
     if len(said) > 4:
         said = [*said[:3], f"and {number(len(said) - 3)} arms more"]
-    texts = [fitted(text, 0.9 * inches, size, lines=2) for text in said]
-    if texts:
+    if said:
+        texts = [
+            "\n".join(fitted(text, share * inches, size, lines=3) for text in said) for share in (0.9, 0.5)
+        ]
         crowd = [_dense(ax, line.x, part) for line in drawn.values() for part in line[1:4] if len(line.x)]
-        place_note(ax, "\n".join(texts), size, np.concatenate(crowd) if crowd else np.empty((0, 2)))
+        place_note(ax, texts, size, np.concatenate(crowd) if crowd else np.empty((0, 2)))
 
 
 def _dense(ax: Axes, x: np.ndarray, y: np.ndarray) -> np.ndarray:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from matplotlib.text import Text
 
 GAP = 11.0  # points between the frame and the labels beside it
-_PLACES = [(x, y) for y in (0.97, 0.03, 0.75, 0.25, 0.5) for x in (0.98, 0.02)]  # in a panel's own units
+_PLACES = [(x, y) for y in (0.97, 0.03, 0.75, 0.25, 0.5) for x in (0.98, 0.02, 0.5)]  # in a panel's own units
 
 
 @dataclass(frozen=True)
@@ -104,25 +104,34 @@ def place_ends(ax: Axes, ends: Sequence[End]) -> None:
         )
 
 
-def place_note(ax: Axes, text: str, size: float, crowd: np.ndarray) -> Text:
-    """Write a note at the edge of a panel where it covers least of ``crowd``, points (n, 2) in pixels."""
-    note = ax.text(0.5, 0.5, text, transform=ax.transAxes, fontsize=size, zorder=6, linespacing=1.15)
-    note.set_bbox({"facecolor": "white", "edgecolor": "none", "alpha": 0.82, "pad": 1.5})
-    covered = []
-    for x, y in _PLACES:
-        _into(note, x, y)
-        box = note.get_window_extent().padded(3)
-        inside = (crowd[:, 0] > box.x0) & (crowd[:, 0] < box.x1)
-        covered.append(int((inside & (crowd[:, 1] > box.y0) & (crowd[:, 1] < box.y1)).sum()))
-    _into(note, *_PLACES[int(np.argmin(covered))])
+def place_note(ax: Axes, texts: Sequence[str], size: float, crowd: np.ndarray) -> Text:
+    """Write a note at the edge of a panel where it covers least of ``crowd``, points (n, 2) in pixels.
+
+    ``texts`` are the same words in lines of different lengths; the first that covers least is taken.
+    """
+    note = ax.text(0.5, 0.5, "", transform=ax.transAxes, fontsize=size, zorder=6, linespacing=1.15)
+    note.set_bbox({"facecolor": "white", "edgecolor": "none", "alpha": 0.75, "pad": 1.5})
+    tried = []
+    for text in texts:
+        for x, y in _PLACES:
+            note.set_text(text)
+            _into(note, x, y)
+            box = note.get_window_extent().padded(3)
+            inside = (crowd[:, 0] > box.x0) & (crowd[:, 0] < box.x1)
+            covered = int((inside & (crowd[:, 1] > box.y0) & (crowd[:, 1] < box.y1)).sum())
+            tried.append((covered, text, x, y))
+    _, text, x, y = min(tried, key=lambda place: place[0])
+    note.set_text(text)
+    _into(note, x, y)
     return note
 
 
 def _into(note: Text, x: float, y: float) -> None:
     note.set_position((x, y))
-    note.set_horizontalalignment("right" if x > 0.5 else "left")
+    side = "right" if x > 0.5 else "left" if x < 0.5 else "center"
+    note.set_horizontalalignment(side)
     note.set_verticalalignment("top" if y > 0.9 else "bottom" if y < 0.1 else "center")
-    note.set_multialignment("right" if x > 0.5 else "left")
+    note.set_multialignment(side)
 
 
 def _dpi(ax: Axes) -> float:

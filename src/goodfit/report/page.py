@@ -50,6 +50,14 @@ class Claimed:
 
 
 @dataclass(frozen=True)
+class Drawing:
+    """A figure as SVG text, and what it shows, for those who cannot see it."""
+
+    svg: str
+    alt: str
+
+
+@dataclass(frozen=True)
 class Section:
     """One comparison on the page.
 
@@ -58,8 +66,7 @@ class Section:
         title, question: a few words; one sentence.
         reading: how to read the figure and what it means; blank lines part paragraphs.
         command: what to type to get the same again.
-        figure_svg: the figure as SVG text; may be empty.
-        alt: what the figure shows, for those who cannot see it.
+        drawings: the figures, in the order in which they are shown.
         claims, tables, notes: what else there is to say.
         skipped: why this comparison could not run on these data; then nothing is drawn.
     """
@@ -69,8 +76,7 @@ class Section:
     question: str
     reading: str
     command: str
-    figure_svg: str
-    alt: str
+    drawings: tuple[Drawing, ...] = ()
     claims: tuple[Claimed, ...] = ()
     tables: tuple[Table, ...] = ()
     notes: tuple[str, ...] = ()
@@ -212,7 +218,7 @@ def _section(section: Section, anchor: str) -> str:
         )
     else:
         parts += [
-            _figure(section),
+            *(_figure(drawing, section) for drawing in section.drawings),
             _cards(section.claims),
             _reading(section.reading),
             *(_table(table, section.title) for table in section.tables),
@@ -227,13 +233,11 @@ def _section(section: Section, anchor: str) -> str:
     return "\n".join(part for part in parts if part)
 
 
-def _figure(section: Section) -> str:
-    if not section.figure_svg:
-        return ""
-    data = base64.b64encode(section.figure_svg.encode()).decode()
+def _figure(drawing: Drawing, section: Section) -> str:
+    data = base64.b64encode(drawing.svg.encode()).decode()
     return (
         f'<figure><div class="scroll" {_region("Figure", section)}>'
-        f'<img src="data:image/svg+xml;base64,{data}" alt="{escape(section.alt)}"{_size(section.figure_svg)} '
+        f'<img src="data:image/svg+xml;base64,{data}" alt="{escape(drawing.alt)}"{_size(drawing.svg)} '
         'decoding="async"></div></figure>'
     )
 

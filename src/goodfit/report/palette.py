@@ -19,6 +19,7 @@ PALETTE = {
     "brown": "#75370b",
 }
 MUTED = "#5b6070"  # small print, level lines; 6:1 on white
+LEVEL = (0, (2, 2))  # the line of a level
 _SOLID, _DASHED, _DOTTED, _CHAIN = "-", (0, (5, 1.6)), (0, (1.2, 1.3)), (0, (5, 1.4, 1.2, 1.4))
 _MARKERS = "osD^vPXp"
 
@@ -92,9 +93,14 @@ def styles_for(labels: Sequence[str]) -> dict[str, dict[str, Any]]:
 
 def for_set(style: dict[str, Any], label: str) -> dict[str, Any]:
     """Return a style with a dashed line if the label says test, dotted for validation, else solid."""
-    words = set(re.findall(r"\w+", label.casefold()))
-    line = _DASHED if "test" in words else _DOTTED if "validation" in words else _SOLID
+    said = words(label)
+    line = _DASHED if "test" in said else _DOTTED if "validation" in said else _SOLID
     return {**style, "linestyle": line}
+
+
+def words(label: str) -> set[str]:
+    """Return a label's words in lower case."""
+    return set(re.findall(r"\w+", label.casefold()))
 
 
 def text_colour(hexadecimal: str) -> str:

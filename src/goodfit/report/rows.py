@@ -59,7 +59,9 @@ def dots(
             seeds = np.sort(alive[label])
             ax.plot(seeds, row + _JITTER[np.arange(len(seeds)) % 5], marker, color=color, alpha=0.55,
                     markersize=4.5, markeredgewidth=0, zorder=2)  # fmt: skip
-            _interval(ax, row, means[label], text_colour(color), "d", True)
+            middle, low, high = means[label]
+            low = max(low, 1e-3 * middle) if x_log else low  # below 0 there is nothing on a log axis
+            _interval(ax, row, (middle, low, high), text_colour(color), "d", True)
             gone = int((~np.isfinite(values[label])).sum())
             said = [_in_figures(means[label])] if len(seeds) else []
             said += [f"{gone} of {len(values[label])} diverged"] if gone else []

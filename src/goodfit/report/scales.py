@@ -8,26 +8,25 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from goodfit.report.text import power_of_ten
+
 if TYPE_CHECKING:
     from matplotlib.axis import Axis
 
-_RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+_FEW_PLACES, _APART = 8, 0.1  # so few places are ticks themselves, if this share of the axis apart
 
 
 def decimal(value: float, _place: int | None = None) -> str:
-    """Return a tick of a log axis: 0.001 … 10,000 in plain decimals, beyond as 10⁻⁶ or 3·10⁷."""
+    """Return a tick of a log axis: 0.001 … 10,000 in plain decimals, beyond as 10⁻⁶."""
     if value <= 0 or not math.isfinite(value):
         return ""
-    power = math.floor(math.log10(value) + 1e-9)
-    lead = value / 10.0**power
-    if -4 < power < 5:
-        return f"{value:,.{max(0, -power) + (0 if abs(lead - round(lead)) < 1e-6 else 1)}f}"
-    raised = "10" + str(power).translate(_RAISED)
-    return raised if abs(lead - 1) < 1e-6 else f"{lead:.3g}·{raised}"
+    if not 1e-4 < value < 1e5:
+        return power_of_ten(value)
+    return f"{float(f'{value:.2g}' if value < 10 else f'{value:.4g}'):,.10g}"
 
 
-def log_ticks(axis: Axis, low: float, high: float) -> None:
-    """Put ticks on a log axis: decades, parts of them, or even steps if it is short."""
+def log_ticks(axis: Axis, low: float, high: float, places: Sequence[float] | np.ndarray = ()) -> None:
+    """Put ticks on a log axis: at these places if they are few, else at decades or parts of them."""
     from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter, NullLocator
 
     decades = math.log10(high / low)
@@ -38,6 +37,8 @@ def log_ticks(axis: Axis, low: float, high: float) -> None:
     ticks = [tick for tick in ticks if low * 0.999 <= tick <= high * 1.001]
     if len(ticks) < 3:
         ticks = _even(low, high)
+    if 1 < len(places) <= _FEW_PLACES and np.diff(np.log10(places)).min() > _APART * decades:
+        ticks = [float(place) for place in places]
     axis.set_major_locator(FixedLocator(ticks))
     axis.set_major_formatter(FuncFormatter(decimal))
     axis.set_minor_locator(NullLocator())

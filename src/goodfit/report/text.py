@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import textwrap
 
+_RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 _ASPECT = 0.56  # mean width of DejaVu Sans ÷ its size
 
 
@@ -43,4 +44,14 @@ def number(value: float) -> str:
         return "n/a"
     if math.isinf(value):
         return "∞" if value > 0 else "−∞"
-    return f"{value:.3g}".replace("-", "−")
+    if value and not 1e-4 <= abs(value) < 1e6:
+        return power_of_ten(value)
+    return f"{float(f'{value:.3g}'):,.10g}".replace("-", "−")
+
+
+def power_of_ten(value: float) -> str:
+    """Return a number with an exponent in raised digits: 3·10⁻⁷."""
+    lead, power = f"{value:.2e}".split("e")
+    lead = lead.rstrip("0").rstrip(".").replace("-", "−")
+    raised = "10" + str(int(power)).translate(_RAISED)
+    return {"1": raised, "−1": f"−{raised}"}.get(lead, f"{lead}·{raised}")
