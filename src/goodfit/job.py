@@ -88,7 +88,7 @@ def run_fit(
         raise must_be("--seed", "a whole number >= 0", settings.seed)
     plan_for(Recipe(), chunk=settings.chunk, lanes=settings.lanes)
     _choose_device(settings.device)
-    with _first_interrupt() as interrupted:
+    with first_interrupt() as interrupted:
         return _fit(settings, budget, on_event, started, interrupted)
 
 
@@ -160,7 +160,7 @@ def _tell_data(problem: Problem, tell: Tell) -> None:
 
 
 @contextmanager
-def _first_interrupt() -> Iterator[Callable[[], bool]]:
+def first_interrupt() -> Iterator[Callable[[], bool]]:
     """Make the first Ctrl-C a wish to end gracefully; the second one interrupts as usual."""
     asked = threading.Event()
     if threading.current_thread() is not threading.main_thread():

@@ -1,4 +1,4 @@
-"""Verdicts on claims: right where they claim something, as often wrong as they say, and honest about failures."""
+"""Verdicts on claims: right where they claim something, as often wrong as they say, honest on failures."""
 
 from __future__ import annotations
 

@@ -12,6 +12,7 @@ import typer
 from goodfit.cli.doctor import doctor
 from goodfit.cli.ending import EXIT_CODES, guarded
 from goodfit.cli.fit import fit
+from goodfit.cli.lab import lab_draw, lab_list, lab_run
 from goodfit.cli.predict import predict
 from goodfit.cli.refit import refit
 from goodfit.cli.unseal import unseal
@@ -26,8 +27,18 @@ app = typer.Typer(
     rich_markup_mode=None,  # plain help starts in half the time
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+_lab = typer.Typer(
+    name="lab",
+    help="See each technique at work: the chapter's comparisons on MNIST or on your own data, judged.",
+    epilog=EXIT_CODES,
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+for _name, _command in (("list", lab_list), ("run", lab_run), ("draw", lab_draw)):
+    _lab.command(_name, epilog=EXIT_CODES)(guarded(_command))
 for _command in (fit, predict, refit, unseal, doctor):
     app.command(epilog=EXIT_CODES)(guarded(_command))
+app.add_typer(_lab)
 
 
 def _print_version(wanted: bool) -> None:

@@ -102,7 +102,7 @@ def _by_divergence(
     """Return what the numbers of diverged networks alone decide, or an empty text."""
     from scipy.stats import fisher_exact
 
-    p = fisher_exact([[gone[0], n - gone[0]], [gone[1], n - gone[1]]])[1]
+    p = float(fisher_exact([[gone[0], n - gone[0]], [gone[1], n - gone[1]]]).pvalue)  # type: ignore[attr-defined]
     if n < FEWEST or p >= error or math.isinf(inside[0]) == math.isinf(inside[1]):
         return ""  # a range closed on both sides says nothing about which side is better
     a_is_better = gone[0] < gone[1]
