@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -132,7 +131,7 @@ def _line(curve: Curve, panel: Panel) -> _Line:
     """Return median and band of an arm over the members that are left."""
     x, y = np.asarray(curve.x, float), np.atleast_2d(np.asarray(curve.y, float)).copy()
     y[~np.isfinite(y)] = np.nan
-    time = bool(_TIMES & set(re.findall(r"[a-z]+", panel.x_label.lower())))
+    time = _is_time(panel)
     said = _diverged(x, y, time)
     ended = bool(y.shape[1]) and bool(np.isnan(y[:, -1]).all())
     if panel.y_log:
@@ -148,6 +147,11 @@ def _line(curve: Curve, panel: Panel) -> _Line:
         keep = some
     low, middle, high = parts[:, keep]
     return _Line(x[keep], middle, low, high, len(y), said, ended)
+
+
+def _is_time(panel: Panel) -> bool:
+    """Does x say when, not which setting?"""
+    return bool(_TIMES & words(panel.x_label))
 
 
 def _diverged(x: np.ndarray, y: np.ndarray, time: bool) -> str:
@@ -185,10 +189,10 @@ def _grid(
     axes = figure.subplots(rows, columns, squeeze=False, sharex=share_x, sharey=share_y)
     flat = [ax for row in axes for ax in row]
     for i, (ax, panel) in enumerate(zip(flat, panels, strict=False)):
-        per = width / columns - 0.7 - (0 if entries else 1.3)
+        per = width / columns - (0.3 if share_y else 0.7) - (0 if entries else 1.3)
         size = 10.5 if columns <= 2 else 8.5
         if panel.title:
-            ax.set_title(fitted(panel.title, max(per, 1.2), size * 1.05), fontsize=size)
+            ax.set_title(fitted(panel.title, max(per, 1.2), size * 1.08), fontsize=size)
         below, left = i + columns < len(panels), i % columns == 0
         label = 9.5 if columns <= 2 else 8.5
         if not (share_x and below):
@@ -263,7 +267,7 @@ def _scale(
         else:
             room = 0.015 * (high - low) or 0.5
             axes[i].set_xlim(low - room, high + room)
-            linear_ticks(axes[i].xaxis)
+            linear_ticks(axes[i].xaxis, whole=_is_time(panel) and high - low > 3)
 
 
 def _ends(

@@ -65,7 +65,7 @@ def heatmap(
         ax.set_xlabel(fitted(column_title, width - 2.2, 9.5))
         ax.set_ylabel(fitted(row_title, height - 1.0, 9.5))
         if title:
-            ax.set_title(fitted(title, width - 2.4, 11.0))
+            ax.set_title(fitted(title, width - 1.2, 11.0))
         bar = figure.colorbar(image, ax=ax, fraction=0.05, pad=0.02, aspect=18)
         bar.outline.set_visible(False)  # type: ignore[operator]
         bar.set_label(fitted(value_label, height - 0.8, 9.0), fontsize=9)
@@ -181,11 +181,11 @@ def _top(shares: Sequence[np.ndarray]) -> tuple[float, bool]:
     return 5 * typical, True
 
 
-def _least(shares: np.ndarray) -> tuple[float, str]:
-    """Return place and alignment of a text above the lowest third of the bars."""
+def _least(shares: np.ndarray, top: float) -> tuple[float, str]:
+    """Return place and alignment of a text at the top: right if bars leave room there, else where they do."""
     left, middle, right = (float(part.max(initial=0.0)) for part in np.array_split(shares, 3))
     places = [(right, 0.97, "right"), (left, 0.03, "left"), (middle, 0.5, "center")]
-    return min(places, key=lambda place: place[0])[1:]
+    return next((place for place in places if place[0] < 0.6 * top), min(places))[1:]
 
 
 def _histogram(ax: Axes, shares: np.ndarray, edges: np.ndarray, color: str, top: float, note: str) -> None:
@@ -212,7 +212,7 @@ def _histogram(ax: Axes, shares: np.ndarray, edges: np.ndarray, color: str, top:
     peak = f"peak {100 * shares.max():.0f} %" if over.any() else ""
     text = "\n".join(part for part in (shorten(note, characters(1.5, SMALL)), peak) if part)
     box = {"facecolor": "white", "alpha": 0.8, "edgecolor": "none", "pad": 1}
-    x, side = _least(shares)
+    x, side = _least(shares, top)
     ax.text(x, 0.95, text, transform=ax.transAxes, ha=side, va="top", fontsize=SMALL, bbox=box)
     if not shares.any():
         ax.text(

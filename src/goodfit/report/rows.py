@@ -44,12 +44,12 @@ def dots(
         arms: (seeds,) values by label; NaN where a member diverged: counted, never averaged.
         x_label: what the values are, with the unit.
         intervals: (mean, low, high) by label, where not Student's t interval of the finite values.
-        x_log: a logarithmic axis.
+        x_log: a logarithmic axis; then the means are those of the logarithms.
         levels: labelled vertical lines.
     """
     values = {label: np.asarray(v, float).ravel() for label, v in arms.items()}
     alive = {label: v[np.isfinite(v) & ((v > 0) if x_log else True)] for label, v in values.items()}
-    means = {label: (intervals or {}).get(label) or mean_interval(v) for label, v in alive.items()}
+    means = {label: (intervals or {}).get(label) or _mean(v, x_log) for label, v in alive.items()}
     styles = styles_for(list(arms))
     with house():
         figure, ax = _rows([wrapped(label, 26) for label in arms], x_label)
@@ -59,9 +59,7 @@ def dots(
             seeds = np.sort(alive[label])
             ax.plot(seeds, row + _JITTER[np.arange(len(seeds)) % 5], marker, color=color, alpha=0.55,
                     markersize=4.5, markeredgewidth=0, zorder=2)  # fmt: skip
-            middle, low, high = means[label]
-            low = max(low, 1e-3 * middle) if x_log else low  # below 0 there is nothing on a log axis
-            _interval(ax, row, (middle, low, high), text_colour(color), "d", True)
+            _interval(ax, row, means[label], text_colour(color), "d", True)
             gone = int((~np.isfinite(values[label])).sum())
             said = [_in_figures(means[label])] if len(seeds) else []
             said += [f"{gone} of {len(values[label])} diverged"] if gone else []
@@ -71,7 +69,8 @@ def dots(
                         color=MUTED, style="italic")  # fmt: skip
         ends = [np.array(mean) for mean in means.values()]
         _scale(ax, [*alive.values(), *ends, np.array(list((levels or {}).values()))], x_log)
-        small_print(figure, "Dot: one seed. Diamond and bar: mean with 95 % interval.")
+        kind = "geometric mean" if x_log else "mean"
+        small_print(figure, f"Dot: one seed. Diamond and bar: {kind} with 95 % interval.")
     return figure
 
 
@@ -100,6 +99,13 @@ def effects(claims: Sequence[tuple[str, float, float, float, str]], *, x_label: 
             "Bar: interval of the mean paired difference · ● holds · ✖ does not hold · ◇ cannot tell",
         )
     return figure
+
+
+def _mean(values: np.ndarray, log: bool) -> Interval:
+    if not log:
+        return mean_interval(values)
+    middle, low, high = (10.0**end for end in mean_interval(np.log10(values)))
+    return middle, low, high
 
 
 def _rows(labels: Sequence[str], x_label: str) -> tuple[Figure, Axes]:

@@ -45,21 +45,21 @@ def log_ticks(axis: Axis, low: float, high: float, places: Sequence[float] | np.
     axis.set_minor_formatter(NullFormatter())
 
 
-def linear_ticks(axis: Axis, most: int = 6) -> None:
-    """Put at most ``most`` steps on a linear axis, with plain numbers and thousands apart."""
+def linear_ticks(axis: Axis, most: int = 6, *, whole: bool = False) -> None:
+    """Put at most ``most`` steps on a linear axis, plain numbers with thousands apart, or whole ones only."""
     from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-    axis.set_major_locator(MaxNLocator(most, steps=[1, 2, 2.5, 5, 10]))
+    axis.set_major_locator(MaxNLocator(most, steps=[1, 2, 2.5, 5, 10], integer=whole))
     low, high = axis.get_view_interval()
     if max(abs(low), abs(high)) < 1e6 and high - low >= 4:
         axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}".replace("-", "−")))
 
 
 def limits(parts: Sequence[np.ndarray], core: Sequence[np.ndarray], log: bool) -> tuple[float, float] | None:
-    """Return limits that show all of ``parts``, but at most a third of the width of ``core`` beyond it.
+    """Return limits that show all of ``parts``, unless that would flatten ``core``; None for nothing to show.
 
-    ``core`` is what must be seen (medians); its outermost 2 % may be cut if they lie that far out. None if
-    there is nothing to show.
+    ``core`` is what must be seen (medians), but for 2 % at each end. A side on which ``parts`` reach further
+    than one and a half times its width is cut after a third of it.
     """
     whole, inner = _finite(parts, log), _finite(core, log)
     if not len(inner):
@@ -67,8 +67,9 @@ def limits(parts: Sequence[np.ndarray], core: Sequence[np.ndarray], log: bool) -
     if not len(inner):
         return None
     low, high = np.percentile(inner, [2, 98])
-    reach = max(0.35 * (high - low), 0.02 * abs(high), 1e-12)
-    low, high = max(whole.min(), low - reach), min(whole.max(), high + reach)
+    width = max(high - low, 0.02 * abs(high), 1e-12)
+    low = whole.min() if low - whole.min() <= 1.5 * width else low - 0.35 * width
+    high = whole.max() if whole.max() - high <= 1.5 * width else high + 0.35 * width
     room = 0.05 * (high - low) or (0.1 if log else 0.05 * abs(high) or 0.5)
     low, high = low - room, high + room
     return (10.0**low, 10.0**high) if log else (low, high)
