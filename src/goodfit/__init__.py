@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from goodfit.engine.population import Member
     from goodfit.engine.train import train
     from goodfit.errors import GoodfitError, InputError, ModelFileError
+    from goodfit.lab.compare import compare
+    from goodfit.lab.findings import Findings
     from goodfit.model.file import load_model
     from goodfit.network import Network
     from goodfit.recipe import Recipe
@@ -28,6 +30,8 @@ _HOMES = {
     "goodfit.engine.population": ("Member",),
     "goodfit.engine.train": ("train",),
     "goodfit.errors": ("GoodfitError", "InputError", "ModelFileError"),
+    "goodfit.lab.compare": ("compare",),
+    "goodfit.lab.findings": ("Findings",),
     "goodfit.model.file": ("load_model",),
     "goodfit.network": ("Network",),
     "goodfit.recipe": ("Recipe",),
@@ -49,6 +53,7 @@ __all__ = [
     "Constant",
     "Cosine",
     "Dropout",
+    "Findings",
     "Gaussian",
     "Glorot",
     "GoodfitError",
@@ -69,6 +74,7 @@ __all__ = [
     "WarmUp",
     "Xavier",
     "__version__",
+    "compare",
     "load_model",
     "train",
 ]

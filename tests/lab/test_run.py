@@ -154,7 +154,7 @@ def test_seeds_are_checked(small, tmp_path, seeds):
 
 def test_one_seed_tells_nothing(small, tmp_path):
     found = run_lab(chosen(["2a", "1a"]), small, tmp_path / "lab", seeds=1)
-    assert {c["verdict"] for c in found["comparisons"]["2a"]["claims"]} == {"cannot tell at 1 seeds"}
+    assert {c["verdict"] for c in found["comparisons"]["2a"]["claims"]} == {"cannot tell at 1 seed"}
     assert {c["verdict"] for c in found["comparisons"]["1a"]["claims"]} == {"holds", "does not hold"}
 
 

@@ -47,7 +47,7 @@ def test_few_seeds_tell_nothing_and_say_so():
     for n in (1, 2):
         verdict = judge(np.full(n, 5.0) + np.arange(n) * 1e-9, 0.0)
         assert verdict.verdict == UNKNOWN
-        assert verdict.words == f"cannot tell at {n} seeds"
+        assert verdict.words == f"cannot tell at {n} seed" + "s" * (n > 1)
     assert judge(np.full(3, 5.0) + np.arange(3) * 1e-3, 0.0).verdict == HOLDS
 
 

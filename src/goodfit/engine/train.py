@@ -62,18 +62,16 @@ def train(
     recipes = [recipes] if isinstance(recipes, Recipe) else list(recipes)
     if not recipes or not all(isinstance(r, Recipe) for r in recipes):
         raise must_be("recipes", "one Recipe or a non-empty list of them", recipes)
-    x, target, n_classes = _checked(X, y)
-    network = _network(x, target, n_classes, loss)
-    steps, epochs = _whole(steps, "steps"), _whole(epochs, "epochs")
-    every, patience = _whole(evaluate_every, "evaluate_every"), _whole(patience, "patience")
-    x, target, holdout = _hold_out(x, target, validation, y)
+    x, target, holdout, network = check_rows(X, y, validation, loss)
+    steps, epochs = check_whole(steps, "steps"), check_whole(epochs, "epochs")
+    every, patience = check_whole(evaluate_every, "evaluate_every"), check_whole(patience, "patience")
     population = Population(network, x, target, holdout=holdout, chunk=chunk, lanes=lanes)
-    seed_list = _seed_list(seeds)
-    orders = _order_list(order, seed_list)
-    total = sum(member_bytes(network, r) for r in recipes) * len(seed_list)
-    check_memory(total + 2 * x.nbytes, f"Training {len(recipes) * len(seed_list)} members")
+    chosen = seed_list(seeds)
+    orders = _order_list(order, chosen)
+    total = sum(member_bytes(network, r) for r in recipes) * len(chosen)
+    check_memory(total + 2 * x.nbytes, f"Training {len(recipes) * len(chosen)} members")
     use_cache()
-    members = [Member(r, s, o) for r in recipes for s, o in zip(seed_list, orders, strict=True)]
+    members = [Member(r, s, o) for r in recipes for s, o in zip(chosen, orders, strict=True)]
     for batch_size in sorted({r.batch_size for r in recipes}):
         per_epoch = -(-len(x) // batch_size)
         until = steps or per_epoch * (epochs or 20)
@@ -85,13 +83,23 @@ def train(
     return members
 
 
-def _whole(value: int | None, name: str) -> int | None:
+def check_whole(value: int | None, name: str) -> int | None:
+    """Return a whole number >= 1, or None.
+
+    Raises:
+        InputError: another value.
+    """
     if value is not None and (not isinstance(value, int | np.integer) or value < 1):
         raise must_be(name, "a whole number >= 1", value)
     return None if value is None else int(value)
 
 
-def _seed_list(seeds: int | Sequence[int]) -> list[int]:
+def seed_list(seeds: int | Sequence[int]) -> list[int]:
+    """Return the seeds 0, 1, … for a number, or those given.
+
+    Raises:
+        InputError: not a number >= 1 or a list of seeds >= 0.
+    """
     chosen = range(seeds) if isinstance(seeds, int | np.integer) else seeds
     whole = isinstance(chosen, range | Sequence | np.ndarray) and all(
         isinstance(s, int | np.integer) and 0 <= s < 2**64 for s in chosen
@@ -111,6 +119,20 @@ def _order_list(order: int | Sequence[int] | None, seeds: list[int]) -> list[int
             f"order has {len(order)} entries for {len(seeds)} seeds: give one number, or one a seed."
         )
     return [int(o) for o in order]
+
+
+def check_rows(
+    X: Any, y: Any, validation: tuple[Any, Any] | float | None, loss: str | None = None
+) -> tuple[np.ndarray, np.ndarray, Any, Network]:
+    """Return training rows and targets, the holdout ``(x, y, sets)`` or None, and the network's shape.
+
+    Raises:
+        InputError: rows, targets, validation or loss cannot be used; arguments as `train`.
+    """
+    x, target, n_classes = _checked(X, y)
+    network = _network(x, target, n_classes, loss)
+    x, target, holdout = _hold_out(x, target, validation, y)
+    return x, target, holdout, network
 
 
 def _checked(X: Any, y: Any) -> tuple[np.ndarray, np.ndarray, int]:

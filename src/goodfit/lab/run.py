@@ -135,6 +135,7 @@ def _run_one(
         "seconds": seconds,
         "members": bench.members,
         "steps": bench.steps,
+        "work": bench.work,
         "diverged": bench.diverged,
         "compilations": compilations() - programs,
     }

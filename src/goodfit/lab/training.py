@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import jax
 import numpy as np
 
 from goodfit.engine.plan import flops_per_step
@@ -76,6 +77,7 @@ class Bench:
     members: int = field(default=0, init=False)
     diverged: int = field(default=0, init=False)
     steps: int = field(default=0, init=False)
+    work: list[dict[str, Any]] = field(default_factory=list, init=False)  # what was trained, by structure
 
     def train(
         self,
@@ -131,9 +133,20 @@ class Bench:
                     after(name, seed, member)
         self.members += len(jobs)
         self.steps += len(jobs) * steps
+        looked = 0 if watch is None else len(watch.x) * len(kept.look)
+        self._note_work([arm_of(name, seeds[0]).recipe for name in arms], len(seeds), steps, looked)
         curves = kept.curves()
         self.diverged += int((curves.diverged >= 0).sum())
         return curves
+
+    def _note_work(self, recipes: Sequence[Recipe], seeds: int, steps: int, rows: int) -> None:
+        """Note how many members of each structure were trained how long, each evaluated on how many rows."""
+        groups: dict[Any, dict[str, Any]] = {}
+        for recipe in recipes:
+            key = jax.tree.structure(recipe.for_program())
+            blank = {"recipe": recipe.to_json(), "members": 0, "steps": steps, "rows": rows}
+            groups.setdefault(key, blank)["members"] += seeds
+        self.work.extend(groups.values())
 
     def _run(
         self,

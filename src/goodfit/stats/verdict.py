@@ -18,7 +18,8 @@ class Verdict:
     """What the seeds say of one claim.
 
     ``difference`` is the mean of a − b with its interval [low, high]; all three are NaN where nothing could
-    be subtracted. ``n`` pairs were compared; ``diverged`` counts the networks of a and of b that diverged.
+    be subtracted. Of ``seeds`` pairs ``n`` were compared; ``diverged`` counts the networks of a and of b that
+    diverged.
     ``claims`` is how many claims the interval is corrected for (0: exact, nothing was drawn).
     """
 
@@ -29,11 +30,16 @@ class Verdict:
     n: int
     diverged: tuple[int, int]
     claims: int
+    seeds: int
 
     @property
     def words(self) -> str:
         """The verdict, with the number of seeds where they do not suffice."""
-        return f"{UNKNOWN} at {self.n} seeds" if self.verdict == UNKNOWN else self.verdict
+        return (
+            f"{UNKNOWN} at {self.seeds} seed{'s' * (self.seeds != 1)}"
+            if self.verdict == UNKNOWN
+            else self.verdict
+        )
 
 
 def judge(
@@ -75,17 +81,17 @@ def judge(
         error /= 2
         decided = _by_divergence(gone, len(a), inside, error, more_is_better)
         if decided:
-            return Verdict(decided, math.nan, math.nan, math.nan, len(a), gone, claims)
+            return Verdict(decided, math.nan, math.nan, math.nan, 0, gone, claims, len(a))
     pairs = (a - b)[~np.isnan(a) & ~np.isnan(b)]
     mean, low, high = mean_interval(pairs, level=1 - error)
-    return Verdict(_place(low, high, inside, len(pairs)), mean, low, high, len(pairs), gone, claims)
+    return Verdict(_place(low, high, inside, len(pairs)), mean, low, high, len(pairs), gone, claims, len(a))
 
 
 def exact(a: float, b: float = 0.0, *, inside: tuple[float, float] = (0.0, math.inf)) -> Verdict:
     """Judge a claim about numbers in which nothing is drawn at random: there is no interval."""
     difference = float(a) - float(b)
     held = inside[0] < difference < inside[1]
-    return Verdict(HOLDS if held else FAILS, difference, difference, difference, 1, (0, 0), 0)
+    return Verdict(HOLDS if held else FAILS, difference, difference, difference, 1, (0, 0), 0, 1)
 
 
 def _place(low: float, high: float, inside: tuple[float, float], n: int) -> str:
