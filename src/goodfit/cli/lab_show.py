@@ -1,11 +1,10 @@
-"""The table of verdicts, for people."""
+"""The verdicts of a lab run, for people."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
 
-from rich import box
 from rich.console import Console
 from rich.padding import Padding
 from rich.table import Table
@@ -15,36 +14,33 @@ _STYLE = {"holds": "green", "does": "red", "cannot": "yellow"}
 
 
 def show_verdicts(found: dict[str, Any], folder: str, notes: Sequence[str] = ()) -> None:
-    """Print each comparison's claims with what the data say and the verdict, and where the page is."""
+    """Print each comparison's claims with verdict and what the data say, and where the page is."""
     console = Console(highlight=False)
     for note in notes:
         console.print(Text(note, style="dim"))
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
-    for name, ratio in (("", 1), ("claim", 10), ("what the data say", 12), ("verdict", 4)):
-        table.add_column(name, ratio=ratio, overflow="fold")
     for one in found["comparisons"].values():
+        console.print(Text(f"\n{one['id']}  {one.get('title', '')}".rstrip(), style="bold"))
         if "skipped" in one:
-            table.add_row(one["id"], Text("left out", style="dim"), Text(one["skipped"], style="dim"), "")
-        for place, claim in enumerate(one["claims"]):
-            verdict = claim["verdict"]
-            style = _STYLE[verdict.split()[0]]
-            table.add_row(
-                one["id"] if place == 0 else "",
-                Text(claim["says"]),
-                Text(claim["found"]),
-                Text(verdict, style=style),
-            )
-    console.print(Padding(table, (0, 0, 1, 0)))
-    drawn = max(
-        (c["corrected_for"] for one in found["comparisons"].values() for c in one["claims"]), default=0
-    )
+            console.print(Padding(Text(one["skipped"], style="dim"), (0, 0, 0, 4)))
+        else:
+            console.print(Padding(_claims(one["claims"]), (0, 0, 0, 4)))
+    claims = [claim for one in found["comparisons"].values() for claim in one["claims"]]
+    drawn = max((claim["corrected_for"] for claim in claims), default=0)
     if drawn:
-        console.print(
-            Text(
-                f"95 % intervals over seeds, corrected for {drawn} claims. {found['seconds']:.0f} s of "
-                f"training."
-            )
-        )
+        took = f"{found['seconds']:.0f} s of training"
+        console.print(Text(f"\n95 % intervals over seeds, corrected for {drawn} claims; {took}."))
     if found.get("interrupted"):
         console.print(Text("Interrupted: the same command goes on with what is missing.", style="yellow"))
     console.print(Text(f"Page: {folder}/lab.html"))
+
+
+def _claims(claims: Sequence[dict[str, Any]]) -> Table:
+    table = Table.grid(padding=(0, 2))
+    table.add_column(min_width=13, max_width=13)
+    table.add_column(overflow="fold")
+    for claim in claims:
+        verdict = claim["verdict"]
+        words = Text(claim["says"])
+        words.append(f"\n{claim['found']}", style="dim")
+        table.add_row(Text(verdict.split(" at ")[0], style=_STYLE[verdict.split()[0]]), words)
+    return table

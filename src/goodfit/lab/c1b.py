@@ -72,7 +72,19 @@ _CLAIMS = (
 
 
 def _figure(record: Record) -> dict[str, Any]:
-    panel = Panel("", loss_curves(record), "update", "training loss (mean of 25 updates)", y_log=True)
+    arms = loss_curves(record)
+    start = float(np.nanmedian(arms["SGD"].y[:, 0]))
+    lowest = float(np.nanmin([np.nanmedian(curve.y[:, -1]) for curve in arms.values()]))
+    beyond = [arm for arm, curve in arms.items() if np.nanmax(np.nanmedian(curve.y, axis=0)) > 1.5 * start]
+    panel = Panel(
+        "",
+        arms,
+        "update",
+        "training loss (mean of 25 updates)",
+        y_log=True,
+        y_limits=(lowest / 1.5, 1.5 * start),
+        note="; ".join(f"{arm} leaves the picture at first" for arm in beyond),
+    )
     return {"figure": curves([panel])}
 
 

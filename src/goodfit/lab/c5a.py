@@ -161,7 +161,7 @@ def _figure(record: Record) -> dict[str, Any]:
         both = 1.0 - record["error"][k, :1].astype(np.float64)
         lr, decay = record["values"][k, 0]
         arms = {"training": Curve(x, both[..., 0]), "validation": Curve(x, both[..., 1])}
-        title = f"{place + 1}. lr {number(lr)}, λ {number(decay)}"
+        title = f"{place + 1}. lr {lr:.2g}, λ {decay:.0e}"
         panels.append(Panel(title, arms, "epoch", "accuracy", y_limits=(0.0, 1.05)))
     best = curves(panels, columns=5, direct_labels=False, share_y=True)
     rounds = np.arange(len(record["edges"]))

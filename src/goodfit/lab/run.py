@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from goodfit.engine.program import compilations, use_cache
 from goodfit.errors import RunFolderError, must_be
-from goodfit.lab.catalogue import IDS
+from goodfit.lab.catalogue import IDS, comparison
 from goodfit.lab.comparison import Comparison, Plan, Record
 from goodfit.lab.data import LabData
 from goodfit.lab.findings import judged
@@ -167,7 +167,7 @@ def publish(
             one.draw(out / name)
         told[name] = {**one.write_verdict(out / name), **_facts(one.record)}
     for name, reason in (skipped or {}).items():
-        told[name] = {"id": name, "skipped": reason, "claims": []}
+        told[name] = {"id": name, "title": comparison(name).title, "skipped": reason, "claims": []}
     told = {name: told[name] for name in IDS if name in told}
     whole = {
         "claims": sum(len(one.verdicts) for one in found),

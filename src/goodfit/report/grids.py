@@ -32,6 +32,7 @@ def heatmap(
     text_format: str = "{:.3f}",
     mark: np.ndarray | None = None,
     title: str = "",
+    top: float | None = None,
 ) -> Figure:
     """Draw one number over two hyper-parameters as a grid of cells.
 
@@ -43,6 +44,7 @@ def heatmap(
         text_format: how a number is written into its cell; nothing is written if there are too many cells.
         mark: (rows, columns) bool, cells to outline; say in ``title`` what an outline means.
         title: a few words above.
+        top: where the colours end; larger numbers are written, and coloured like it.
     """
     values = np.asarray(values, float)
     values = np.where(np.isfinite(values), values, np.nan)
@@ -54,6 +56,9 @@ def heatmap(
         figure = new_figure(float(width), float(height))
         ax = figure.subplots()
         image = _cells(ax, values)
+        over = top is not None and bool((values > top).any())
+        if over:
+            image.set_clim(vmax=top)
         size = min(9.5, 72 * (width - 2.4) / columns / (0.62 * max(len(written), 3)))
         if values.size <= _MOST_WRITTEN and size >= 7.5:
             _write(ax, image, values, text_format, max(size, SMALL))
@@ -66,7 +71,8 @@ def heatmap(
         ax.set_ylabel(fitted(row_title, height - 1.0, 9.5))
         if title:
             ax.set_title(fitted(title, width - 1.2, 11.0))
-        bar = figure.colorbar(image, ax=ax, fraction=0.05, pad=0.02, aspect=18)
+        extend = "max" if over else "neither"
+        bar = figure.colorbar(image, ax=ax, fraction=0.05, pad=0.02, aspect=18, extend=extend)
         bar.outline.set_visible(False)  # type: ignore[operator]
         bar.set_label(fitted(value_label, height - 0.8, 9.0), fontsize=9)
         small_print(figure, "Hatched: diverged." if np.isnan(values).any() else "")
