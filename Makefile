@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test slow lint bench clean
+.PHONY: demo test slow lint bench gallery clean
 
 # Made anew by whatever changes the dependencies.
 $(VENV)/.ready: pyproject.toml
@@ -31,6 +31,11 @@ lint: $(VENV)/.ready
 
 bench: $(VENV)/.ready
 	$(BIN)/python benchmarks/engine.py
+
+# docs/gallery.md and its figures, from MNIST (GOODFIT_DATA) or scikit-learn's digits; goes on where it was.
+gallery: $(VENV)/.ready
+	$(BIN)/goodfit lab run all --out build/gallery
+	$(BIN)/python docs/gallery.py build/gallery
 
 clean:
 	rm -rf $(VENV) build dist .pytest_cache .ruff_cache .hypothesis

@@ -16,7 +16,7 @@ from goodfit.report.page import Table
 from goodfit.techniques.optimizers import SGD
 
 ROWS, BATCH = 300, 100
-LOOKS = 67  # looks along the way; the book takes one an epoch
+LOOKS = 40  # looks along the way, about; the book takes one an epoch, which costs more than the training
 RATES = (0.01, 0.03, 0.1, 0.3)
 Change = Mapping[str, Any]  # fields of the recipe
 
@@ -40,7 +40,7 @@ def run(plan: Plan, bench: Bench, book: Mapping[str, Change], fair: Mapping[str,
     data, rows = plan.data, plan.data.first(ROWS)
     steps = steps_for(rows, plan.length(epochs))
     arms = {name: Arm(recipe(change)) for name, change in book.items()}
-    every = max(1, round(steps / LOOKS))
+    every = steps_for(rows, max(1, round(plan.length(epochs) / LOOKS)))
     looks = watch(data, every, rows=rows, norms=True)
     share = len(book) / (len(book) + len(fair) * len(RATES))
     found = bench.train(data, arms, plan.seeds, rows=rows, steps=steps, watch=looks, share=(0.0, share))
