@@ -51,9 +51,9 @@ def main() -> None:
     head = [
         "# The gallery: every comparison of the chapter",
         "",
-        f"On {info['data']['name']}, {len(info['seeds'])} seeds an arm. Intervals are 95 % over seeds, "
+        f"On {info['data']['name']} with {len(info['seeds'])} seeds an arm. Intervals are 95 % over seeds, "
         "corrected for all claims on this page; a claim *holds* if its whole interval lies where the claim "
-        "says, *does not hold* if it lies outside. `goodfit lab run all` makes a page like this one, also for "
+        "says, *does not hold* if it lies outside. `goodfit lab run all` makes such a page, also for "
         "data of your own (`--data FILE --target COL`). This page is made by `make gallery`.",
         "",
     ]
