@@ -7,7 +7,8 @@ in the manner of its companion code, no text of which is here. What costs time t
 and a backward method a layer, an ordered dictionary of layers, ReLU by a boolean mask and a copy, the
 gradient for the input rows, which nobody needs, ½λΣW² and λW even where λ is 0, optimisers that walk a
 dictionary, batches by `choice` and fancy indexing, accuracies by one pass over all rows. NumPy's BLAS uses
-its threads as it likes. Pixels are float32 / 255, as the book loads them; weights and the rest are float64.
+its threads as it likes: beside other work they wait for each other and all is many times slower, so run it
+alone. Pixels are float32 / 255, as the book loads them; weights and what follows are float64.
 """
 
 from __future__ import annotations
@@ -322,7 +323,7 @@ class Cost(NamedTuple):
 
 
 def cost(recipe: Recipe, x, y, x_eval, y_eval, *, seconds: float = 1.0) -> Cost:
-    """Return what this recipe costs in the book's way, measured for about ``seconds`` after a warm-up.
+    """Return what this recipe costs in the book's way, measured for about ``seconds``, a warm-up left out.
 
     ``x`` and ``x_eval`` are rows as the network takes them (pixels float32 / 255), ``y`` class numbers. Two
     thirds of the time go to updates, the rest to passes over the evaluation set, three at least.
@@ -341,18 +342,15 @@ def cost(recipe: Recipe, x, y, x_eval, y_eval, *, seconds: float = 1.0) -> Cost:
         steps.append(middle - start)
         losses.append(clock() - middle)
 
-    for _ in range(10):  # warm-up
-        one_step()
-    steps, losses = [], []
     end = clock() + seconds * 2 / 3
-    while clock() < end or len(steps) < 5:
+    while clock() < end or len(steps) < 20:
         one_step()
     end = clock() + seconds / 3
     while clock() < end or len(passes) < 3:
         start = clock()
         network.accuracy(x_eval, y_eval)
         passes.append((clock() - start) / len(x_eval))
-    return Cost(*map(statistics.median, (steps, losses, passes)))
+    return Cost(*map(statistics.median, (steps[10:], losses[10:], passes)))  # the first ten warm up
 
 
 def rows_to_time() -> tuple[str, np.ndarray, np.ndarray, int]:

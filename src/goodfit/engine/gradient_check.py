@@ -51,9 +51,9 @@ def gradient_check(
     where G and N are the gradients of all arrays together. The second term is for arrays whose gradient is 0,
     such as a bias in front of batch norm: the rounding of n is not divided by itself. L is the training loss
     of the whole batch plus ``½·λ·Σ‖W‖²``. A right gradient has errors of 1e-11 to 1e-7, a wrong term gives
-    1e-3 to 1. ReLU and its kin have a kink: where the step carries a unit of some row across 0, n is wrong and
-    not g. That befell up to 2 in 1,000 checks of 11 units on 12 rows at this step, and is rarer the smaller
-    the step; another seed tells the two apart.
+    1e-3 to 1. ReLU and its kin have a kink: where the step carries a unit of some row across 0, n is wrong
+    and not g. That befell up to 2 in 1,000 checks of 11 units on 12 rows at this step, and is rarer the
+    smaller the step; another seed tells the two apart.
 
     The parameters are a member's first ones, with biases, γ and β moved from 0 and 1 by normal draws, so that
     no term of a gradient hides behind a factor of 0 or 1. Two losses a parameter are computed, so keep the
