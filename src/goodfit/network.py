@@ -9,6 +9,7 @@ norm are a second one: ``hidden.{i}.norm.mean`` and ``hidden.{i}.norm.var`` (n_o
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -102,12 +103,14 @@ class Network:
         *,
         training: Training | None = None,
         step: Array | int = 0,
+        tap: Callable[[Array, Array], Array] | None = None,
     ) -> tuple[Array, Params]:
         """Return outputs (B, outputs) before the head, and the running statistics after the pass.
 
         ``x`` is (B, inputs), float32 or uint8, cast to the parameters' type. In evaluation
         (``training=None``) ``step`` is the number of updates made (batch norm's bias correction needs it) and
-        running statistics come back as they are.
+        running statistics come back as they are. ``tap(before, after)`` is shown each hidden layer's values
+        before and after its activation function, (B, n), and returns what goes on from there.
         """
         activate = ACTIVATIONS[recipe.activation]
         drop, norm = recipe.drop, recipe.norm
@@ -118,7 +121,8 @@ class Network:
             h = linear(h, params[f"hidden.{i}.weight"], params[f"hidden.{i}.bias"])
             if norm is not None and norm.position == "before":
                 h = _normalized(norm, params, running, new_running, i, h, training, step)
-            h = activate(h)
+            before, h = h, activate(h)
+            h = h if tap is None else tap(before, h)
             if norm is not None and norm.position == "after":
                 h = _normalized(norm, params, running, new_running, i, h, training, step)
             if drop is not None and training is not None:
