@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from goodfit.engine.diagnose import diagnose
     from goodfit.engine.population import Member
     from goodfit.engine.train import train
     from goodfit.errors import GoodfitError, InputError, ModelFileError
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     __version__: str
 
 _HOMES = {
+    "goodfit.engine.diagnose": ("diagnose",),
     "goodfit.engine.population": ("Member",),
     "goodfit.engine.train": ("train",),
     "goodfit.errors": ("GoodfitError", "InputError", "ModelFileError"),
@@ -75,6 +77,7 @@ __all__ = [
     "Xavier",
     "__version__",
     "compare",
+    "diagnose",
     "load_model",
     "train",
 ]
