@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from goodfit.cli.diagnose import diagnose
 from goodfit.cli.doctor import doctor
 from goodfit.cli.ending import EXIT_CODES, guarded
 from goodfit.cli.fit import fit
@@ -36,7 +37,7 @@ _lab = typer.Typer(
 )
 for _name, _command in (("list", lab_list), ("run", lab_run), ("draw", lab_draw)):
     _lab.command(_name, epilog=EXIT_CODES)(guarded(_command))
-for _command in (fit, predict, refit, unseal, doctor):
+for _command in (fit, predict, refit, unseal, diagnose, doctor):
     app.command(epilog=EXIT_CODES)(guarded(_command))
 app.add_typer(_lab)
 
