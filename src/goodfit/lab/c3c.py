@@ -85,7 +85,7 @@ def _gain(arm: str) -> Any:
 _CLAIMS = (
     Claim(
         "Batch normalisation makes larger learning rates usable.",
-        f"log10 of the largest learning rate that reaches {LEARNED:.0%} training accuracy, with − without",
+        f"log10 of the largest learning rate that reaches training accuracy {LEARNED:g}, with − without",
         _largest_rate("batch norm"),
         _largest_rate("no batch norm"),
     ),
