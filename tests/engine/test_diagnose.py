@@ -150,6 +150,8 @@ def test_effective_rank_of_known_matrices():
     q = np.linalg.qr(np.random.default_rng(0).normal(size=(50, 4)))[0]
     q = np.linalg.qr(q - q.mean(axis=0))[0]  # centred and orthonormal: four equal singular values
     assert effective_rank(q) == pytest.approx(4, rel=1e-6)
+    assert effective_rank(1e-6 * q) == pytest.approx(4, rel=1e-6), "size does not matter, directions do"
+    assert effective_rank(q[:, :1] * np.ones(8)) == pytest.approx(1, rel=1e-6)
     assert np.isnan(effective_rank(np.array([[np.inf, 1.0]])))
 
 

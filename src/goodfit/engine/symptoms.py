@@ -214,13 +214,14 @@ def _dead(c: Course) -> Iterator[Finding]:
     worst = max(layers, key=lambda j: c.dead[-1, j])
     first, shares, kind = since[worst], c.dead[-1, layers], c.recipe.activation
     flat = f"0 on all {c.looked_at} rows" if kind == "relu" else f"on the flat side on all {c.looked_at} rows"
+    gradient = "no gradient" if kind == "relu" else "hardly any gradient"
     text = (
         f"{_which(layers)}: {_percent(shares)} of {'ReLU' if kind == 'relu' else kind} units dead ({flat} "
-        f"looked at) {_when(first)}; they let no gradient through, so they do not recover by themselves"
+        f"looked at) {_when(first)}; they let {gradient} through, so they do not recover by themselves"
     )
     leaky = "" if kind == "leaky_relu" else ", or leaky_relu, whose flat side has a slope"
     advice = _initial(c, worst) or (_for_depth(c, worst) if first == 0 else _rate(c, 0.1) + leaky)
-    severity = "problem" if shares.max() >= MOST_DEAD else _badly(c)
+    severity = "problem" if kind == "relu" and shares.max() >= MOST_DEAD else _badly(c)
     source = f"{_CS231N}, Commonly used activation functions ({100 * DEAD:g} %); Lu et al. 2020, Dying ReLU"
     yield Finding(severity, layers[0] + 1, first, text, advice, source)
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from goodfit.engine.probe import effective_rank
 from goodfit.lab.comparison import Plan, Record, number
 from goodfit.lab.curves import table_of
 from goodfit.lab.training import Bench
@@ -26,18 +27,6 @@ def _activate(kind: str, z: np.ndarray) -> np.ndarray:
     if kind == "relu":
         return np.maximum(z, 0)
     return np.tanh(z) if kind == "tanh" else 0.5 * (1 + np.tanh(0.5 * z))
-
-
-def effective_rank(a: np.ndarray) -> float:
-    """Return exp of the entropy of the singular values' shares (Roy and Vetterli 2007); 0 if all are 0.
-
-    The columns' means are taken off first: values that are all alike have rank 0, however large.
-    """
-    s = np.linalg.svd(a - a.mean(axis=0), compute_uv=False)
-    if s.sum() < 1e-300:
-        return 0.0
-    share = s[s > 0] / s.sum()
-    return float(np.exp(-(share * np.log(share)).sum()))
 
 
 def measure(kind: str, init: Initializer, x: np.ndarray, seed: int) -> tuple[list[np.ndarray], np.ndarray]:

@@ -13,6 +13,7 @@ from goodfit.data.read import read_table
 from goodfit.data.schema import fit_schema
 from goodfit.data.table import Table
 from goodfit.data.target import TargetCodec, fit_target
+from goodfit.engine.probe import knowing_nothing
 from goodfit.network import Network
 
 
@@ -49,15 +50,10 @@ class LabData:
             return Network(self.x.shape[1], len(self.classes), "softmax_cross_entropy", self.scale)
         return Network(self.x.shape[1], 1, "squared_error", self.scale)
 
-    def blind_loss(self, rows: int | None = None) -> float:
-        """Return the training loss of knowing nothing but the target's mean: the entropy of the first
-        ``rows`` classes (ln K when balanced), or half the variance of numbers."""
+    def blind_loss(self) -> float:
+        """Return the training loss of knowing nothing: the entropy of the classes, or half the variance."""
         assert self.y is not None
-        y = self.y[:rows]
-        if not self.is_classes:
-            return float(0.5 * np.var(y))
-        share = np.bincount(y, minlength=len(self.classes)) / len(y)
-        return float(-sum(p * np.log(p) for p in share if p > 0))
+        return knowing_nothing(self.network, self.y)
 
     def majority(self, rows: int | None = None) -> float:
         """Return the accuracy of always guessing the commonest class of the first ``rows``."""
