@@ -15,17 +15,19 @@ from typing import Any, NamedTuple
 from goodfit.data.prepare import Prepared, Request, prepare
 from goodfit.engine.plan import available_cores, check_memory, flops_per_step, member_bytes, plan_for
 from goodfit.engine.population import Population
-from goodfit.engine.program import compilations, use_cache
+from goodfit.engine.program import use_cache
 from goodfit.errors import InputError, must_be
-from goodfit.model.build import Chosen, choose_ensemble
+from goodfit.model.build import choose_ensemble
 from goodfit.model.file import model_bytes, save_model
 from goodfit.model.model import Model
 from goodfit.model.problem import Problem, make_problem
 from goodfit.recipe import Recipe
+from goodfit.result import found_by
 from goodfit.search.budget import Budget, parse_budget
-from goodfit.search.effects import contributions
-from goodfit.search.search import EXPLORE, FULL_RUNS, HALVING, NOMINAL, Search, Settings
-from goodfit.search.space import Space, default_batch_size, default_space
+from goodfit.search.plan import EXPLORE, FULL_RUNS, HALVING, NOMINAL, Settings
+from goodfit.search.recipes import default_batch_size, default_space, typical
+from goodfit.search.search import Search
+from goodfit.search.space import Space
 from goodfit.search.study import Study
 from goodfit.search.trial import Trial
 from goodfit.store.run import RunFolder
@@ -204,13 +206,17 @@ class _Job:
         candidates = self._candidates(search)
         chosen = choose_ensemble(
             self.problem.network,
-            [search.member(t) for t in candidates],
+            [search.networks(t)[0] for t in candidates],
             self.problem.data.valid.x,
             self.problem.cost(self.problem.data.valid),
         )
         validation = self.problem.score(self.problem.data.valid, chosen.prediction)
         self.tell(Event("ensemble", {"members": len(chosen.members), "score": validation["score"]}))
-        result = self._result(search, candidates, chosen, validation) | {"seconds": seconds}
+        found = found_by(self.problem, search, candidates[chosen.places[0]])
+        places = {"run": str(self.folder.path), "model": str(self.folder.model)}
+        kept = [{"text": m.text, "weight": m.weight} for m in chosen.members]
+        result = places | found | {"validation": validation, "ensemble": kept, "seconds": seconds}
+        result |= {"interrupted": self.interrupted(), "extensions": self.folder.extensions()}
         model = Model(
             chosen.members, self.problem.data.schema, self.problem.data.codec, self.problem.data.target
         )
@@ -248,7 +254,13 @@ class _Job:
         return Search(
             population,
             space,
-            Settings(self.budget, self.settings.seed, full_run, problem.by_error),
+            Settings(
+                self.budget,
+                self.settings.seed,
+                full_run,
+                problem.by_error,
+                extensions=tuple(map(parse_budget, self.folder.extensions())),
+            ),
             Study(self.folder.path, problem.network),
             started=self.started,
             tell=self._tell_search,
@@ -263,8 +275,7 @@ class _Job:
         return self.budget.seconds * rate / (8 * 6 * batch * 0.5 * full_run)
 
     def _forecast(self, space: Space, full_run: int) -> None:
-        structures = list(dict.fromkeys(space.structures()))
-        recipes = [structure.typical(space.boxes) for structure in structures]
+        recipes = [typical(space, structure) for structure in space.variations()]
         each = max(member_bytes(self.problem.network, recipe) for recipe in recipes)
         data = self.problem.data
         needed = each * (CANDIDATES + 20) + 3 * (data.train.x.nbytes + data.valid.x.nbytes)
@@ -285,7 +296,7 @@ class _Job:
                     "members": members,
                     "seconds": self.budget.seconds,
                     "bytes": needed,
-                    "structures": len(structures),
+                    "structures": space.size(),
                     "steps": full_run,
                     "lanes": lanes,
                 },
@@ -299,7 +310,7 @@ class _Job:
                 **data,
                 "best": {
                     "score": self.problem.score_of(trial.error, trial.loss),
-                    "text": trial.structure.text(),
+                    "text": trial.text,
                 },
             }
         self.tell(Event(kind, data))
@@ -308,7 +319,7 @@ class _Job:
         """Return the trials that an ensemble may be made of, complete ones first."""
         by_error = self.problem.by_error
         usable = [t for t in search.trials if not t.diverged and math.isfinite(t.error)]
-        usable = [t for t in usable if t.kept is not None or t.member is not None]
+        usable = [t for t in usable if t.kept is not None or t.begun]
         if not usable and self.interrupted():
             raise KeyboardInterrupt  # nothing to keep yet
         if not usable:
@@ -320,42 +331,10 @@ class _Job:
         complete = [t for t in usable if t.complete]
         return complete[:CANDIDATES] if len(complete) >= 3 else usable[:10]
 
-    def _result(
-        self, search: Search, candidates: list[Trial], chosen: Chosen, validation: dict[str, float]
-    ) -> dict[str, Any]:
-        data, problem = self.problem.data, self.problem
-        best = candidates[chosen.places[0]]
-        worth = contributions(search.trials, lambda t: problem.score_of(t.first_error, t.first_loss))
-        if not problem.metric.greater_is_better or not problem.by_error:
-            sign = -1.0
-            worth = [
-                {**w, "difference": sign * w["difference"], "low": sign * w["high"], "high": sign * w["low"]}
-                for w in worth
-            ]
-        return {
-            "run": str(self.folder.path),
-            "model": str(self.folder.model),
-            "task": problem.task,
-            "metric": problem.metric.name,
-            "validation": validation,
-            "test": None,
-            "baselines": problem.baselines(data.valid, "validation"),
-            "winner": {"text": best.recipe.text(), "recipe": best.recipe.to_json()},
-            "ensemble": [{"text": m.text, "weight": m.weight} for m in chosen.members],
-            "members": len(search.trials),
-            "diverged": sum(t.diverged for t in search.trials),
-            "compilations": compilations(),
-            "versions": _versions(),
-            "interrupted": self.interrupted(),
-            "notes": list(data.notes),
-            "rows": {"train": len(data.train.x), "valid": len(data.valid.x), "sealed": data.sealed.rows},
-            "contributions": worth,
-        }
-
 
 def _training(trial: Trial, search: Search, data: Prepared) -> dict[str, Any]:
     """Return what a refit needs to know of how a member was trained."""
-    member = search.member(trial)
+    member = search.networks(trial)[0]
     step = int(member.state.best_step) if member.state is not None else 0
     return {"seed": trial.seed, "horizon": trial.horizon, "best_step": step, "rows": len(data.train.x)}
 
@@ -385,11 +364,3 @@ def conclude(
     if not result["interrupted"]:
         folder.finish(result)
     return result
-
-
-def _versions() -> dict[str, str]:
-    import platform
-    from importlib.metadata import version
-
-    found = {package: version(package) for package in ("goodfit", "jax", "numpy")}
-    return {**found, "python": platform.python_version()}

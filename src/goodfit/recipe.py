@@ -19,7 +19,7 @@ from goodfit.techniques.optimizers import Adam, Optimizer
 from goodfit.techniques.regularization import Dropout
 from goodfit.techniques.schedules import Schedule
 
-_KNOWN: dict[str, type] = {
+TECHNIQUES: dict[str, type] = {
     cls.__name__: cls
     for module in (initializers, normalization, optimizers, regularization, schedules)
     for cls in vars(module).values()
@@ -188,9 +188,11 @@ def _from_record(value: Any, optimizer: Optimizer | None) -> Any:
         values = value.get("values")
         return dataclasses.replace(optimizer, values=values) if isinstance(optimizer, Optax) else optimizer
     fields = {key: _from_record(inner, optimizer) for key, inner in value.items() if key != "name"}
-    kind = _KNOWN.get(str(value.get("name")))
+    kind = TECHNIQUES.get(str(value.get("name")))
     if kind is None:
-        raise InputError(f"Unknown technique {value.get('name')!r}{nearest(str(value.get('name')), _KNOWN)}.")
+        raise InputError(
+            f"Unknown technique {value.get('name')!r}{nearest(str(value.get('name')), TECHNIQUES)}."
+        )
     try:
         return kind(**fields)
     except TypeError as error:
@@ -209,6 +211,9 @@ def _check(recipe: Recipe) -> None:
         initializer_for(recipe.init, recipe.activation)
     if not isinstance(recipe.optimizer, Optimizer):
         raise must_be("Recipe(optimizer=…)", "an optimizer object such as Adam(lr=0.001)", recipe.optimizer)
+    for name, kind in (("batch_norm", BatchNorm), ("layer_norm", LayerNorm)):
+        if not isinstance(getattr(recipe, name), kind | bool | None):
+            raise must_be(f"Recipe({name}=…)", f"True, False or a {kind.__name__}", getattr(recipe, name))
     if recipe.batch_norm and recipe.layer_norm:
         raise InputError("Recipe takes batch_norm or layer_norm, not both: set one of them to False.")
     if not isinstance(recipe.schedule, Schedule | None):

@@ -12,12 +12,13 @@ from goodfit.data.prepare import Prepared, prepare, prepare_all
 from goodfit.engine.population import Legs, Member, Population
 from goodfit.engine.program import use_cache
 from goodfit.errors import RunFolderError
-from goodfit.job import Event, FitSettings, Tell, conclude, silent
+from goodfit.job import Event, FitSettings, Tell, conclude, run_fit, silent
 from goodfit.model.build import model_member
 from goodfit.model.file import load_model, save_model
 from goodfit.model.model import Model
 from goodfit.model.problem import Problem, make_problem
 from goodfit.recipe import Recipe
+from goodfit.search.budget import parse_budget
 from goodfit.store.run import RunFolder
 
 
@@ -31,12 +32,41 @@ def _opened(run: str) -> tuple[RunFolder, FitSettings, Problem, Model]:
     config = folder.config()
     if not folder.model.exists():
         raise RunFolderError(f"{run} has no model yet: run its goodfit fit to the end first.")
-    fields = {**config["settings"], "ignore": tuple(config["settings"]["ignore"])}
-    settings = FitSettings(**fields)
+    settings = _settings(config, run)
     data: Prepared = prepare(settings.request())
     if data.data_hash != config["identity"]["data_hash"]:
         raise RunFolderError(f"{settings.data} has changed since {run} was made: restore it, or fit anew.")
     return folder, settings, make_problem(data, settings.metric), load_model(folder.model)
+
+
+def resume(
+    run: str, *, more: str | None = None, on_event: Tell = silent, started: float | None = None
+) -> dict[str, Any]:
+    """Go on with a run where it stopped, with ``more`` budget if given, and return its result.
+
+    A finished run that gets no more returns its recorded result. A new exam after an extension is one more
+    opening of the sealed rows if the model changed; the ledger and the result count them.
+
+    Raises:
+        GoodfitError: no such run, its data have changed, or a budget of another kind.
+    """
+    folder = RunFolder(run)
+    config = folder.config()
+    if "budget" not in config:
+        raise RunFolderError(f"{run} is no run of goodfit fit.")
+    if more is not None:
+        budget = parse_budget(config["budget"])
+        for text in (*folder.extensions(), more):
+            budget = budget.more(parse_budget(text))
+        if folder.result() is None:
+            raise RunFolderError(f"{run} is not finished: go on with it first (`goodfit study resume`).")
+        folder.extend(more)
+    return run_fit(_settings(config, run), on_event=on_event, started=started)
+
+
+def _settings(config: dict[str, Any], run: str) -> FitSettings:
+    fields = {**config["settings"], "ignore": tuple(config["settings"]["ignore"]), "out": run}
+    return FitSettings(**fields)
 
 
 def unseal(run: str, *, on_event: Tell = silent) -> dict[str, Any]:

@@ -20,6 +20,7 @@ LAYERS = (  # a module imports only from lines above its own layer's
     "ensemble",
     "search",
     "model",
+    "result",
     "job",
     "rerun",
     "estimators",

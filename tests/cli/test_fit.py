@@ -174,7 +174,7 @@ def test_ctrl_c_ends_a_real_search_with_a_result(table, tmp_path):
         [sys.executable, "-m", "goodfit", *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
     deadline = time.time() + 60
-    while not _first_rung(out) and time.time() < deadline and process.poll() is None:
+    while not _first_wave(out) and time.time() < deadline and process.poll() is None:
         time.sleep(0.1)
     process.send_signal(signal.SIGINT)
     stdout, stderr = process.communicate(timeout=60)
@@ -186,6 +186,6 @@ def test_ctrl_c_ends_a_real_search_with_a_result(table, tmp_path):
     assert not (out / "DONE").exists()
 
 
-def _first_rung(out) -> bool:
+def _first_wave(out) -> bool:
     journal = out / "journal-search.jsonl"
-    return journal.is_file() and b"rung" in journal.read_bytes()
+    return journal.is_file() and b'"kind":"wave"' in journal.read_bytes()

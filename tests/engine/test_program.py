@@ -102,7 +102,9 @@ def nothing_is_compiled(monkeypatch):
             pass
 
         def lower(self, state, recipe, orders, data, holdout):
-            report = Report(np.zeros(len(orders.rows)), np.float32(0), np.zeros(1), np.zeros(1))
+            report = Report(
+                np.zeros(len(orders.rows)), np.float32(0), *np.zeros((2, 1)), np.zeros(len(holdout.rows))
+            )
 
             def step_on(state, recipe, orders, data, holdout):
                 return state._replace(step=state.step + orders.steps), report

@@ -11,16 +11,29 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from goodfit.engine.population import Population
+from goodfit.engine.population import Legs, Member, Population
 from goodfit.engine.program import compilations, use_cache
 from goodfit.network import Network
 from goodfit.search.budget import Budget
 from goodfit.search.effects import contributions
-from goodfit.search.search import Search, Settings
-from goodfit.search.space import DEFAULT_BOXES, Range, Space
+from goodfit.search.folds import make_folds
+from goodfit.search.plan import Settings
+from goodfit.search.recipes import default_optimizers, recipe_space
+from goodfit.search.search import Search
+from goodfit.search.space import Space, choice, log_uniform, uniform
 from goodfit.search.study import Study
 
-FOUR = Space({"hidden": ((16,), (80,)), "batch_norm": (False, True), "batch_size": (32,)})
+FOUR = recipe_space(
+    Space(
+        {
+            "hidden": choice((16,), (80,)),
+            "optimizer": default_optimizers("AdamW"),
+            "batch_norm": choice(False, True),
+            "label_smoothing": uniform(0.0, 0.1),
+            "batch_size": 32,
+        }
+    )
+)
 
 
 def problem(rows=400, seed=0, lanes=None, task="classification"):
@@ -40,7 +53,8 @@ def search(population, budget, *, space=FOUR, seed=0, folder=None, full_run=60, 
 
 def table(trials):
     return [
-        (t.number, t.structure, sorted(t.values.items()), t.seed, t.error, t.loss, t.step) for t in trials
+        (t.number, t.structure, sorted(t.point.items()), t.seed, t.error, t.loss, t.step, t.keys)
+        for t in trials
     ]
 
 
@@ -69,22 +83,62 @@ def test_step_budgets_are_kept():
 def test_survivors_go_on_and_losers_rest():
     trials = search(problem(), Budget(members=16)).run()
     assert {t.step for t in trials} == {7, 20, 60}
-    rested = [(t.first_error, t.first_loss) for t in trials if t.step == 7]
-    went_on = [(t.first_error, t.first_loss) for t in trials if t.step > 7]
+    rested = [t.keys[0] for t in trials if t.step == 7]
+    went_on = [t.keys[0] for t in trials if t.step > 7]
     assert max(went_on) <= min(rested)
     assert len(went_on) == round(16 / 3)
 
 
+def test_a_new_round_starts_beside_the_survivors_of_the_last():
+    run = search(problem(), Budget(members=200))
+    waves, train = [], run._train
+    run._train = lambda tasks: waves.append([(t.round, until) for t, until in tasks]) or train(tasks)
+    run.run()
+    assert {round for round, _ in waves[1]} == {0, 1}
+    assert {until for _, until in waves[2]} == {7, 20, 60}
+
+
 def test_diverged_members_are_named_and_ranked_last():
-    boxes = {**DEFAULT_BOXES, "lr AdamW": Range(1e-3, 1e38, log=True)}
-    space = Space({"hidden": ((16,),), "batch_size": (32,)}, boxes)
-    run = search(problem(), Budget(members=24), space=space)
+    wild = Space(
+        {"hidden": (16,), "optimizer": choice({"AdamW": {"lr": log_uniform(1e-3, 1e38)}}), "batch_size": 32}
+    )
+    run = search(problem(), Budget(members=24), space=wild)
     trials = run.run()
     wrecks = [t for t in trials if t.diverged]
     assert wrecks
     assert all("diverged at step" in t.result for t in wrecks)
     assert not any(t.complete for t in wrecks)
-    assert not run._ranked()[0].diverged
+    assert not run.ranked()[0].diverged
+
+
+def test_folds_are_members_of_one_population():
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(500, 6)).astype(np.float32)
+    y = (x[:, 0] * x[:, 1] > 0).astype(np.int32)
+    population = Population(Network(6, 2), x, y, holdout=(x, y, np.ones((1, 500))))
+    folds = make_folds(4, y)
+    run = search(population, Budget(members=80), folds=folds)
+    trials = run.run()
+    assert len(trials) == 20
+    best = run.ranked()[0]
+    assert best.error == pytest.approx(float(run.costs(best).mean()), rel=1e-5)
+    alone = [
+        Population(Network(6, 2), x[f.train], y[f.train], holdout=(x[f.valid], y[f.valid], np.ones((1, 125))))
+        for f in folds
+    ]
+    for fold, one in zip(
+        folds, alone, strict=True
+    ):  # a fold's network is the one trained on those rows alone
+        member = Member(best.recipe, best.seed, horizon=best.horizon)
+        one.advance([member], Legs(best.horizon, 2))
+        np.testing.assert_array_equal(member.costs, run.costs(best)[fold.valid])
+
+
+def test_costs_by_row_are_those_of_the_best_state():
+    run = search(problem(), Budget(members=16))
+    for trial in run.run():
+        assert run.costs(trial).shape == (150,)
+        assert trial.error == pytest.approx(float(run.costs(trial).mean()), abs=1e-6)
 
 
 def test_an_interrupt_ends_the_search_with_what_it_has():
@@ -102,7 +156,9 @@ def test_a_study_on_disk_gives_the_table_of_one_in_memory(tmp_path):
     assert table(on_disk) == in_memory
     replayed = search(problem(), Budget(members=40), folder=tmp_path)
     replayed.population.advance = None  # a replay trains nothing
-    assert table(replayed.run()) == in_memory
+    trials = replayed.run()
+    assert table(trials) == in_memory
+    assert replayed.costs(trials[3]).mean() == pytest.approx(trials[3].error, abs=1e-6)
 
 
 KILLED = """
@@ -135,8 +191,8 @@ def test_a_killed_study_ends_with_the_same_table(tmp_path):
 
 def test_contributions_find_what_helps():
     trials = search(problem(), Budget(members=64), full_run=200).run()
-    found = contributions(trials, lambda t: 1 - t.first_error)
-    assert {f["technique"] for f in found} <= {"widths", "batch norm"}
+    found = contributions(trials, lambda t: 1 - t.at_first_stop(True)[0])
+    assert {f["technique"] for f in found} <= {"hidden", "batch norm"}
     for one in found:
         assert one["low"] <= one["difference"] <= one["high"]
 

@@ -52,6 +52,8 @@ def show_result(result: dict[str, Any], data: str | None = None, *, notes: bool 
         f"{count(result['members'], 'network')} in {result['seconds']:.0f} s, {programs} compiled{diverged}"
     )
     _block(console, "Searched", [searched])
+    if result.get("ranking"):
+        _block(console, "How sure is the ranking of single networks?", _how_sure(result["ranking"]))
     if result["contributions"]:
         console.print(_effects(result["contributions"]), end="\n\n")
     _files(result)
@@ -80,7 +82,8 @@ def _about_scores(result: dict[str, Any]) -> str:
     if result["test"]:
         times = result["test"]["opened"]
         return (
-            f"{text} The sealed rows were opened {'once' if times == 1 else f'{times} times'}, for this exam."
+            f"{text} The sealed rows were opened "
+            f"{'once, for this exam' if times == 1 else f'{times} times; this exam was the last'}."
         )
     return text
 
@@ -96,6 +99,21 @@ def _block(console: Console, title: str, lines: list[str], *, one_line: bool = F
     for line in lines:
         console.print(Padding(Text(line, no_wrap=one_line, overflow="ellipsis"), (0, 0, 0, 2)))
     console.print()
+
+
+def _how_sure(found: dict[str, Any]) -> list[str]:
+    best = f"{digits(found['best']['score'])} ± {digits(found['best']['standard_error'])}"
+    lines = [
+        f"The best of {count(found['tried'], 'trial')} scores {best} on the rows that chose it "
+        f"(± standard error); on fresh rows expect {interval(found['fresh'])}.",
+    ]
+    same = len(found["alike"]) - 1
+    if same:
+        lines.append(
+            f"{count(same, 'other')} of {count(found['compared'], 'full run')} cannot be told from it. The "
+            f"simplest within one standard error: {found['simplest']}"
+        )
+    return lines
 
 
 def _effects(contributions: list[dict[str, Any]]) -> Table:

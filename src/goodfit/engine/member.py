@@ -33,9 +33,10 @@ class Data(NamedTuple):
 class Holdout(NamedTuple):
     """Rows to evaluate on, in S sets told apart by weights; set 0 decides which state is best."""
 
-    x: Array  # (E, inputs), E a multiple of EVALUATION_ROWS
-    y: Array  # (E,) or (E, outputs)
-    weight: Array  # (S, E) float32; 0 leaves a row out of a set
+    x: Array  # (E, inputs), shared by all members
+    y: Array  # (E,) or (E, outputs), shared
+    rows: Array  # (V,) int32, which of them the member is judged by; V a multiple of EVALUATION_ROWS
+    weight: Array  # (S, V) float32; 0 leaves a row out of a set
 
 
 class Orders(NamedTuple):
@@ -70,6 +71,7 @@ class Report(NamedTuple):
     gradient_norm: Array  # of the last step
     holdout_loss: Array  # (S,) weighted means; NaN without evaluation
     holdout_error: Array  # (S,) share of wrong labels, or mean squared error
+    costs: Array  # (V,) by row: its error or its loss, whichever decides the best state; 0 where padded
 
 
 def first_state(network: Network, recipe: Recipe, seed: int) -> State:
@@ -126,24 +128,33 @@ def train_step(network: Network, recipe: Recipe, state: State, data: Data, rows:
     return kept._replace(code=code), told, norm
 
 
-def evaluate(network: Network, recipe: Recipe, state: State, holdout: Holdout, blocks: Array):
-    """Return weighted mean loss and error of each set, (S,) and (S,), over the first ``blocks`` blocks."""
+def evaluate(
+    network: Network, recipe: Recipe, state: State, holdout: Holdout, blocks: Array, by_error: Array
+):
+    """Return weighted mean loss and error of each set, (S,) and (S,), and costs by row, (V,).
+
+    Only the first ``blocks`` blocks are looked at.
+    """
     loss_kind = LOSSES[network.loss]
 
-    def add_block(i, sums):
+    def add_block(i, carried):
+        sums, costs = carried
         start = i * EVALUATION_ROWS
-        x, y = (jax.lax.dynamic_slice_in_dim(a, start, EVALUATION_ROWS) for a in (holdout.x, holdout.y))
+        rows = jax.lax.dynamic_slice_in_dim(holdout.rows, start, EVALUATION_ROWS)
         weight = jax.lax.dynamic_slice_in_dim(holdout.weight, start, EVALUATION_ROWS, axis=1)
         step = state.step.astype(jnp.float32)
-        outputs, _ = network.apply(recipe, state.params, state.running, x, step=step)
-        rows = jnp.stack(
-            [loss_kind.per_row(outputs, y), loss_kind.error(outputs, y), jnp.ones_like(weight[0])]
-        )
-        inside = jnp.where(weight[:, None, :] > 0, rows * weight[:, None, :], 0.0)  # padding may be NaN
-        return sums + jnp.sum(inside, axis=-1)
+        y = holdout.y[rows]
+        outputs, _ = network.apply(recipe, state.params, state.running, holdout.x[rows], step=step)
+        loss, error = loss_kind.per_row(outputs, y), loss_kind.error(outputs, y)
+        both = jnp.stack([loss, error, jnp.ones_like(loss)])
+        inside = jnp.where(weight[:, None, :] > 0, both * weight[:, None, :], 0.0)  # padding may be NaN
+        cost = jnp.where(by_error > 0, error, loss)
+        costs = jax.lax.dynamic_update_slice_in_dim(costs, cost.astype(jnp.float32), start, axis=0)
+        return sums + jnp.sum(inside, axis=-1), costs
 
-    sums = jax.lax.fori_loop(0, blocks, add_block, jnp.zeros((holdout.weight.shape[0], 3)))
-    return sums[:, 0] / sums[:, 2], sums[:, 1] / sums[:, 2]  # 0/0 = NaN: not evaluated
+    blank = (jnp.zeros((holdout.weight.shape[0], 3)), jnp.zeros(holdout.rows.shape[0]))
+    sums, costs = jax.lax.fori_loop(0, blocks, add_block, blank)
+    return sums[:, 0] / sums[:, 2], sums[:, 1] / sums[:, 2], costs  # 0/0 = NaN: not evaluated
 
 
 def leg(network: Network, state: State, recipe: Recipe, orders: Orders, data: Data, holdout: Holdout):
@@ -156,7 +167,7 @@ def leg(network: Network, state: State, recipe: Recipe, orders: Orders, data: Da
 
     blank = jnp.full(orders.rows.shape[0], jnp.nan)
     state, losses, norm = jax.lax.fori_loop(0, orders.steps, one, (state, blank, jnp.float32(jnp.nan)))
-    loss, error = evaluate(network, recipe, state, holdout, orders.blocks)
+    loss, error, costs = evaluate(network, recipe, state, holdout, orders.blocks, orders.by_error)
     key = jnp.where(orders.by_error > 0, error[0], loss[0])
     better = (key <= state.best_key) & (state.code == RUNNING)  # of ties, the last; NaN is never better
     best = jax.tree.map(
@@ -165,4 +176,4 @@ def leg(network: Network, state: State, recipe: Recipe, orders: Orders, data: Da
         (state.best_params, state.best_running, state.best_key, state.best_step),
     )
     state = state._replace(best_params=best[0], best_running=best[1], best_key=best[2], best_step=best[3])
-    return state, Report(losses, norm, loss, error)
+    return state, Report(losses, norm, loss, error, costs)

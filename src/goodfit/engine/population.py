@@ -49,7 +49,8 @@ class Member:
     seed: int
     order_seed: int | None = None  # None: the member's seed
     rows: np.ndarray | None = None  # training rows; None: all
-    sets: np.ndarray | None = None  # (S, E) evaluation weights; None: the population's
+    judged: np.ndarray | None = None  # rows of the holdout that it is judged by; None: all
+    sets: np.ndarray | None = None  # (S, rows judged by) evaluation weights; None: the population's
     horizon: int = 0  # steps it is meant to run in all
     by_error: bool = True
     replacement: bool = False  # batches drawn with replacement, as the book's code does
@@ -57,6 +58,7 @@ class Member:
     evaluations: list[Evaluation] = field(default_factory=list)
     losses: list[np.ndarray] = field(default_factory=list)
     stopped: bool = False  # patience ran out
+    costs: np.ndarray | None = None  # of the best state: error or loss by row that it is judged by
 
     @property
     def step(self) -> int:
@@ -138,16 +140,15 @@ class Population:
         weight = np.ones(len(x), np.float32) if weight is None else np.asarray(weight, np.float32)
         size = bucket(len(x))
         self._data = jax.device_put(Data(*(_padded(np.asarray(a), size) for a in (x, y, weight))))
-        if holdout is None:
-            holdout = (x[:1], y[:1], np.zeros((1, 1), np.float32))
-            self._blocks = 0
+        self._evaluates = holdout is not None
+        hx, hy, sets = holdout or (x[:1], y[:1], np.zeros((1, 1), np.float32))
+        self._sets = np.asarray(sets, np.float32)
+        self._everyone = np.arange(len(hx), dtype=np.int32)
+        if hx is x and hy is y:  # folds: one copy of the rows serves both
+            self._holdout = (self._data.x, self._data.y)
         else:
-            self._blocks = -(-len(holdout[0]) // EVALUATION_ROWS)
-        size = bucket(len(holdout[0]), EVALUATION_ROWS)
-        hx, hy, sets = holdout
-        self._sets = _padded(np.asarray(sets, np.float32).T, size).T
-        self._holdout = jax.device_put((_padded(np.asarray(hx), size), _padded(np.asarray(hy), size)))
-        self._size = size
+            size = bucket(len(hx), EVALUATION_ROWS)
+            self._holdout = jax.device_put((_padded(np.asarray(hx), size), _padded(np.asarray(hy), size)))
 
     def plan(self, recipe: Recipe) -> Plan:
         """Return how members of this structure run here."""
@@ -156,18 +157,21 @@ class Population:
     def advance(
         self,
         members: Sequence[Member],
-        legs: Legs,
+        legs: Legs | Sequence[Legs],
         *,
         on_leg: Callable[[Member], None] | None = None,
         should_stop: Callable[[], bool] = lambda: False,
     ) -> None:
-        """Train ``members`` on to ``legs.until``; each is changed in place.
+        """Train ``members`` on, all as ``legs`` says or each as its own; each is changed in place.
 
         ``on_leg(member)`` is called after each evaluation, from a lane's thread, never twice at once.
         When ``should_stop()`` turns true, the members under way rest where they stand, evaluated, and no
         other begins.
         """
-        tasks = self._chunks([m for m in members if self._goes_on(m, legs)])
+        each = [legs] * len(members) if isinstance(legs, Legs) else legs
+        tasks = self._chunks(
+            [(m, one) for m, one in zip(members, each, strict=True) if self._goes_on(m, one)]
+        )
         lock = threading.Lock()
 
         def told(member: Member) -> None:
@@ -177,9 +181,9 @@ class Population:
 
         if not tasks:
             return
-        lanes = max(self.plan(chunk[0].recipe).lanes for chunk in tasks)
+        lanes = max(self.plan(chunk[0].recipe).lanes for chunk, _ in tasks)
         with ThreadPoolExecutor(lanes, thread_name_prefix="lane") as pool:
-            futures = [pool.submit(self._run_chunk, chunk, legs, told, should_stop) for chunk in tasks]
+            futures = [pool.submit(self._run_chunk, chunk, legs, told, should_stop) for chunk, legs in tasks]
             try:
                 for future in futures:
                     future.result()
@@ -192,18 +196,39 @@ class Population:
     def _goes_on(member: Member, legs: Legs) -> bool:
         return not member.stopped and not member.diverged and member.step < legs.until
 
-    def _chunks(self, members: Sequence[Member]) -> list[list[Member]]:
-        """Group members of equal structure and step into chunks, costly structures first."""
+    def _chunks(self, tasks: Sequence[tuple[Member, Legs]]) -> list[tuple[list[Member], Legs]]:
+        """Group members of equal structure, step and legs into chunks, costly structures first."""
         groups: dict[Any, list[Member]] = {}
-        members = sorted(members, key=lambda m: -flops_per_step(self.network, m.recipe))
-        for member in members:
+        for member, legs in sorted(tasks, key=lambda t: -flops_per_step(self.network, t[0].recipe)):
             structure = jax.tree.structure(member.recipe.for_program())
-            groups.setdefault((structure, member.step), []).append(member)
+            place = (structure, member.step, legs, self.judged_size(member))
+            groups.setdefault(place, []).append(member)
         chunks = []
-        for group in groups.values():
+        for (_, _, legs, _), group in groups.items():
             size = self.plan(group[0].recipe).chunk
-            chunks += [group[i : i + size] for i in range(0, len(group), size)]
+            chunks += [(group[i : i + size], legs) for i in range(0, len(group), size)]
         return chunks
+
+    @property
+    def held_out(self) -> int:
+        """Rows of the holdout."""
+        return len(self._everyone)
+
+    def judged_size(self, member: Member) -> int:
+        """Return the padded number of rows that the member is judged by."""
+        return bucket(len(self._everyone) if member.judged is None else len(member.judged), EVALUATION_ROWS)
+
+    def judged_by(self, member: Member) -> tuple[np.ndarray, np.ndarray]:
+        """Return the holdout's rows that the member is judged by, (V,), and their weights, (S, V), padded."""
+        rows = self._everyone if member.judged is None else member.judged.astype(np.int32)
+        sets = self._sets[:, rows] if member.sets is None else member.sets.astype(np.float32)
+        size = self.judged_size(member)
+        return _padded(rows, size), _padded(sets.T, size).T
+
+    def blocks(self, members: Sequence[Member]) -> int:
+        """Return how many blocks of rows an evaluation of these members goes through; 0 without a holdout."""
+        counts = [len(self._everyone) if m.judged is None else len(m.judged) for m in members]
+        return -(-max(counts) // EVALUATION_ROWS) if self._evaluates else 0
 
     def _run_chunk(
         self,
@@ -254,9 +279,10 @@ class _Runner:
             )
             for m in places
         ]
-        sets = [population._sets if m.sets is None else _padded(m.sets.T, population._size).T for m in places]
-        rows, targets = population._holdout
-        self.holdout = jax.device_put(Holdout(rows, targets, self._stack(sets)))
+        rows, sets = zip(*map(population.judged_by, places), strict=True)
+        shared = population._holdout
+        self.holdout = Holdout(*shared, *jax.device_put((self._stack(list(rows)), self._stack(list(sets)))))
+        self.blocks = population.blocks(places)
         self.report: Report | None = None
 
     def _stack(self, trees: list[Any]) -> Any:
@@ -271,13 +297,13 @@ class _Runner:
         while not halted and self.step < until:
             steps = min(STEPS, until - self.step)
             last = self.step + steps == until
-            self._call(steps, self.population._blocks if last else 0)
+            self._call(steps, self.blocks if last else 0)
             if keep_losses:
                 self._keep_losses(steps, places)
             self.step += steps
             halted = not last and should_stop()
         if halted:
-            self._call(0, self.population._blocks)
+            self._call(0, self.blocks)
         return halted
 
     def _call(self, steps: int, blocks: int) -> None:
@@ -302,10 +328,12 @@ class _Runner:
         member.state = self._take(self.state, place)
         assert self.report is not None
         assert member.state is not None
-        if self.population._blocks:
-            loss, error = (np.atleast_1d(np.array(self._take(r, place))) for r in self.report[2:])
-            if int(member.state.code) == RUNNING:
-                member.evaluations.append(Evaluation(member.step, loss, error))
+        if self.blocks and int(member.state.code) == RUNNING:
+            loss, error, costs = (np.atleast_1d(np.array(self._take(r, place))) for r in self.report[2:])
+            member.evaluations.append(Evaluation(member.step, loss, error))
+            if int(member.state.best_step) == member.step:
+                judged = self.population._everyone if member.judged is None else member.judged
+                member.costs = costs[: len(judged)]
 
 
 def _seed32(seed: int) -> np.uint32:

@@ -21,6 +21,7 @@ def snapshot(member: Member) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     leaves, _ = jax.tree_util.tree_flatten_with_path(member.state)
     arrays = {jax.tree_util.keystr(path): np.asarray(leaf) for path, leaf in leaves}
     arrays["losses"] = member.loss_curve
+    arrays["costs"] = np.empty(0, np.float32) if member.costs is None else member.costs
     arrays["evaluation steps"] = np.array([e.step for e in member.evaluations], np.int64)
     arrays["evaluation losses"] = np.array([e.loss for e in member.evaluations], np.float32)
     arrays["evaluation errors"] = np.array([e.error for e in member.evaluations], np.float32)
@@ -43,9 +44,10 @@ def restore(
     *,
     optimizer: Optimizer | None = None,
     rows: np.ndarray | None = None,
+    judged: np.ndarray | None = None,
     sets: np.ndarray | None = None,
 ) -> Member:
-    """Return the member that `snapshot` took; rows and sets belong to the data: pass them again.
+    """Return the member that `snapshot` took; rows, judged and sets belong to the data: pass them again.
 
     Raises:
         InputError: the arrays are not those of such a member, or an optax object is needed.
@@ -68,13 +70,15 @@ def restore(
         recipe,
         record["seed"],
         record["order_seed"],
-        rows,
-        sets,
-        record["horizon"],
-        record["by_error"],
-        record.get("replacement", False),
-        state,
-        evaluations,
-        [arrays["losses"]] if len(arrays["losses"]) else [],
-        record["stopped"],
+        rows=rows,
+        judged=judged,
+        sets=sets,
+        horizon=record["horizon"],
+        by_error=record["by_error"],
+        replacement=record.get("replacement", False),
+        state=state,
+        evaluations=evaluations,
+        losses=[arrays["losses"]] if len(arrays["losses"]) else [],
+        stopped=record["stopped"],
+        costs=arrays["costs"] if len(arrays["costs"]) else None,
     )

@@ -12,7 +12,8 @@ from goodfit.lab.regularization import recipe, steps_for
 from goodfit.lab.training import Arm, Bench, Curves, Watch
 from goodfit.report.figures import Curve, Panel, curves
 from goodfit.report.page import Table
-from goodfit.search.space import Range
+from goodfit.search.region import Region
+from goodfit.search.space import Space, log_uniform
 from goodfit.search.zoom import Outcome, zoom
 
 ROWS, HELD = 500, 0.2
@@ -20,10 +21,12 @@ EPOCHS, DRAWS = 50, 100
 LOOKS = 25  # looks along the way
 ROUNDS, MORE = 4, 25  # rounds after the book's, draws in each
 SHOWN = 20
-BOX = {
-    "lr": Range(1e-6, 1e-2, log=True, floor=1e-9, ceiling=10.0),
-    "weight_decay": Range(1e-8, 1e-4, log=True, floor=1e-12, ceiling=10.0),
-}
+SPACE = Space(
+    {
+        "lr": log_uniform(1e-6, 1e-2, floor=1e-9, ceiling=10.0),
+        "weight_decay": log_uniform(1e-8, 1e-4, floor=1e-12, ceiling=10.0),
+    }
+)
 
 
 class Split:
@@ -46,9 +49,9 @@ class Split:
         return Arm(recipe(change, values["lr"]), rows, np.stack([~held, held]).astype(np.float32))
 
 
-def _draws(boxes: dict[str, Range], count: int, seed: int, stage: int) -> list[dict[str, float]]:
+def _draws(region: Region, count: int, seed: int, stage: int) -> list[dict[str, float]]:
     rng = np.random.Generator(np.random.Philox(key=np.array([seed, 50 + stage], np.uint64)))
-    return [{name: box.at(float(rng.random())) for name, box in boxes.items()} for _ in range(count)]
+    return [{name: box.at(float(rng.random())) for name, box in region.ranges.items()} for _ in range(count)]
 
 
 def _train(plan: Plan, bench: Bench, drawn: dict[int, list[dict[str, float]]], share: Any) -> Curves:
@@ -68,7 +71,7 @@ def _train(plan: Plan, bench: Bench, drawn: dict[int, list[dict[str, float]]], s
 def _run(plan: Plan, bench: Bench) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     draws, more = (plan.length(DRAWS), plan.length(MORE * 2)) if plan.quick else (DRAWS, MORE)
     total = draws + ROUNDS * more
-    boxes = {seed: dict(BOX) for seed in plan.seeds}
+    regions = {seed: Region.whole(SPACE) for seed in plan.seeds}
     past: dict[int, list[tuple[dict[str, float], float]]] = {seed: [] for seed in plan.seeds}
     shape = (ROUNDS + 1, len(plan.seeds))
     edges = np.zeros((*shape, 2, 2))  # round, seed, lr or decay, low or high
@@ -77,27 +80,27 @@ def _run(plan: Plan, bench: Bench) -> tuple[dict[str, np.ndarray], dict[str, Any
     done = 0
     for stage in range(ROUNDS + 1):
         count = draws if stage == 0 else more
-        drawn = {seed: _draws(boxes[seed], count, seed, stage) for seed in plan.seeds}
+        drawn = {seed: _draws(regions[seed], count, seed, stage) for seed in plan.seeds}
         found = _train(plan, bench, drawn, (done / total, (done + count) / total))
         done += count
         score = np.nan_to_num(1.0 - found.error[:, :, -1, 1].astype(np.float64), nan=0.0)
         if stage == 0:
             first = _first(found, drawn, plan)
         for s, seed in enumerate(plan.seeds):
-            edges[stage, s] = [[box.low, box.high] for box in boxes[seed].values()]
+            edges[stage, s] = [[box.low, box.high] for box in regions[seed].ranges.values()]
             past[seed] += list(zip(drawn[seed], score[:, s], strict=True))
             top = max(past[seed], key=lambda pair: pair[1])
             best[stage, s] = (top[0]["lr"], top[0]["weight_decay"], top[1])
-            boxes[seed] = _next(boxes[seed], drawn[seed], score[:, s])
+            regions[seed] = _next(regions[seed], drawn[seed], score[:, s])
     per_epoch = steps_for(Split(plan.data).kept, 1)
     info = {"arms": [f"draw {k}" for k in range(draws)], "draws": draws, "more": more, "per_epoch": per_epoch}
     return {**first, "edges": edges, "best": best}, info
 
 
-def _next(boxes: dict[str, Range], drawn: list[dict[str, float]], score: np.ndarray) -> dict[str, Range]:
-    """Return the boxes after a round: narrowed to the best third, widened where the winner is at an edge."""
+def _next(region: Region, drawn: list[dict[str, float]], score: np.ndarray) -> Region:
+    """Return the region after a round: narrowed to the best third, widened where the winner is at an edge."""
     order = np.argsort(np.argsort(-score, kind="stable"), kind="stable")
-    return zoom(boxes, [Outcome(v, float(rank)) for v, rank in zip(drawn, order, strict=True)])[0]
+    return zoom(region, [Outcome(v, float(rank)) for v, rank in zip(drawn, order, strict=True)])[0]
 
 
 def _first(found: Curves, drawn: dict[int, list[dict[str, float]]], plan: Plan) -> dict[str, np.ndarray]:

@@ -26,6 +26,17 @@ class Arm:
     sets: np.ndarray | None = None  # (S, E) weights of the evaluation rows; None: the comparison's own
     shift: int = 0  # added to every seed
 
+    def member(self, seed: int, steps: int, replacement: bool) -> Member:
+        """Return a new member of this side."""
+        return Member(
+            self.recipe,
+            seed + self.shift,
+            rows=self.rows,
+            sets=self.sets,
+            horizon=steps,
+            replacement=replacement,
+        )
+
 
 @dataclass(frozen=True)
 class Watch:
@@ -120,12 +131,8 @@ class Bench:
         cost = {name: flops_per_step(data.network, arm_of(name, seeds[0]).recipe) for name in arms}
         progress = _Progress(self.tell, share, steps * sum(cost[name] for name, _ in jobs))
         for first in range(0, len(jobs), WAVE):
-            wave = {}
-            for name, seed in jobs[first : first + WAVE]:
-                arm = arm_of(name, seed)
-                wave[name, seed] = Member(
-                    arm.recipe, seed + arm.shift, None, arm.rows, arm.sets, steps, replacement=replacement
-                )
+            some = jobs[first : first + WAVE]
+            wave = {(name, seed): arm_of(name, seed).member(seed, steps, replacement) for name, seed in some}
             self._run(population, wave, kept, lambda name, n: progress.add(cost[name] * n))
             for (name, seed), member in wave.items():
                 kept.finish(name, seed, member)

@@ -23,9 +23,22 @@ class Budget:
     members: int | None = None
     steps: int | None = None
 
+    def more(self, other: Budget) -> Budget:
+        """Return this budget and another of its kind together.
+
+        Raises:
+            InputError: one counts what the other does not.
+        """
+        mine, theirs = ({k: v for k, v in vars(b).items() if v is not None} for b in (self, other))
+        if mine.keys() != theirs.keys():
+            raise InputError(
+                f"A budget of {self} can be extended by more {' or '.join(mine)}, not by {other}."
+            )
+        return Budget(**{k: v + theirs[k] for k, v in mine.items()})
+
     def __str__(self) -> str:
         if self.seconds is not None:
-            return f"{self.seconds:g}s"
+            return f"{self.seconds:.12g}s"
         return f"{self.members} members" if self.members is not None else f"{self.steps} steps"
 
 

@@ -9,14 +9,6 @@ import numpy as np
 
 from goodfit.search.trial import Trial
 
-_NAMES = {
-    "hidden": "widths",
-    "activation": "activation",
-    "optimizer": "optimizer",
-    "batch_norm": "batch norm",
-}
-_NAMES |= {"dropout": "dropout"}
-
 
 def contributions(trials: Sequence[Trial], score: Callable[[Trial], float]) -> list[dict[str, Any]]:
     """Return, for each option of each choice, the mean score with it minus without it, with an interval.
@@ -26,29 +18,21 @@ def contributions(trials: Sequence[Trial], score: Callable[[Trial], float]) -> l
     their round, so a technique that breaks networks shows it. The interval is Welch's, 95 %. It says what
     went together in this search, not what would happen if only this one thing were changed.
     """
-    trials = [t for t in trials if t.first_step]
+    trials = [t for t in trials if t.keys and not t.harvest]
     values = _centred(trials, score)
     found = []
-    for name, shown in _NAMES.items():
-        options = sorted({getattr(t.structure, name) for t in trials}, key=str)
-        if len(options) == 2:  # the other one is its mirror image
-            options = [options[1]]
-        elif len(options) < 2:
-            continue
-        for option in options:
-            mask = np.array([getattr(t.structure, name) == option for t in trials])
+    for path, choice in trials[0].space.choices.items() if trials else ():
+        chosen = [t.point.get(path) for t in trials]
+        options = sorted({int(number) for number in chosen if number is not None}, key=choice.label)
+        options = [options[1]] if len(options) == 2 else options  # the other one is its mirror image
+        for option in options if len(options) > 1 or len(set(chosen)) > 1 else ():
+            mask = np.array([number == option for number in chosen])
             effect = _difference(values[mask], values[~mask])
             if effect is not None:
-                found.append(
-                    {"technique": shown, "option": _label(option), "members": int(mask.sum()), **effect}
-                )
+                name = path.rsplit(".", 1)[-1].replace("_", " ")
+                shown = {"technique": name, "option": choice.label(option), "members": int(mask.sum())}
+                found.append(shown | effect)
     return sorted(found, key=lambda f: -abs(f["difference"]))
-
-
-def _label(option: Any) -> str:
-    if isinstance(option, tuple):
-        return "x".join(map(str, option)) or "none"
-    return "on" if option is True else str(option)
 
 
 def _centred(trials: Sequence[Trial], score: Callable[[Trial], float]) -> np.ndarray:

@@ -7,9 +7,11 @@ rung that was written, and makes no decision twice.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from goodfit.engine.population import Member
 from goodfit.engine.snapshot import restore, snapshot
@@ -68,15 +70,25 @@ class Study:
         self._next += 1
         return found
 
-    def keep(self, member: Member) -> str | None:
-        """Write the member's state down and return its name, or None without a folder."""
+    def keep(self, members: Sequence[Member]) -> list[str] | None:
+        """Write the members' states down and return their names, or None without a folder."""
         if self.folder is None:
             return None
-        arrays, record = snapshot(member)
-        return save_arrays(self.folder / "members", arrays, record)
+        return [save_arrays(self.folder / "members", *snapshot(member)) for member in members]
 
-    def bring_back(self, name: str) -> Member:
-        """Return the member that `keep` named."""
+    def bring_back(self, name: str, **rows: Any) -> Member:
+        """Return the member that `keep` named; ``rows`` and ``judged`` belong to the data."""
         assert self.folder is not None, "a study in memory has nothing to bring back"
         arrays, record = load_arrays(self.folder / "members", name)
-        return restore(self.network, arrays, record)
+        return restore(self.network, arrays, record, **rows)
+
+    def keep_costs(self, costs: Mapping[int, np.ndarray]) -> str | None:
+        """Write costs by validation row down, by trial; return the file's name, or None without a folder."""
+        if self.folder is None or not costs:
+            return None
+        return save_arrays(self.folder / "members", {str(k): v for k, v in costs.items()}, {})
+
+    def costs(self, name: str) -> dict[str, np.ndarray]:
+        """Return what `keep_costs` wrote, by the trial's number as text."""
+        assert self.folder is not None, "a study in memory has nothing to bring back"
+        return load_arrays(self.folder / "members", name)[0]

@@ -51,8 +51,20 @@ class RunFolder:
         return self._read(self.config_file, "holds no run of goodfit")
 
     def result(self) -> dict[str, Any] | None:
-        """Return the recorded result of a finished run, or None if it is not finished."""
-        return self._read(self.result_file, "has lost its result") if (self.path / "DONE").exists() else None
+        """Return the recorded result of a finished run; None if it is not finished, or extended since."""
+        if not (self.path / "DONE").exists():
+            return None
+        found = self._read(self.result_file, "has lost its result")
+        return found if found.get("extensions", []) == self.extensions() else None
+
+    def extensions(self) -> list[str]:
+        """Return the budgets that were added to the run's own, one after another."""
+        return self.config().get("extensions", [])
+
+    def extend(self, budget: str) -> None:
+        """Add a budget to a run: it is not finished any more."""
+        config = self.config()
+        write_json(self.config_file, config | {"extensions": [*config.get("extensions", []), budget]})
 
     def finish(self, result: dict[str, Any]) -> None:
         """Record the result and mark the run finished."""

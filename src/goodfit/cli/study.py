@@ -1,0 +1,72 @@
+"""``goodfit study``: look at a run's search, go on with it, or give it more budget."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from goodfit.cli.ending import INTERRUPTED, interrupts_held_back
+
+_Run = Annotated[str, typer.Argument(metavar="RUN", help="The folder of a `goodfit fit`.")]
+_AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
+
+
+def study_show(run: _Run, as_json: _AsJson = False) -> None:
+    """Tell what a search did: rounds, ranges, survivors, failures. Reads the journal; trains nothing."""
+    from goodfit.cli.output import print_json
+    from goodfit.cli.study_story import show_story
+    from goodfit.search.story import read_story
+    from goodfit.store.run import RunFolder
+
+    folder = RunFolder(run)
+    config, story = folder.config(), read_story(run)
+    if as_json:
+        rounds = [
+            {"wave": r.wave, "harvest": r.harvest, "steps": r.steps, "region": r.region, "reached": r.reached}
+            | {"trials": list(r.trials.values())}
+            for r in story.rounds
+        ]
+        print_json({"run": run, "seconds": story.seconds, "ended": story.ended, "rounds": rounds})
+    else:
+        show_story(run, config, story, folder.result())
+
+
+def study_resume(ctx: typer.Context, run: _Run, as_json: _AsJson = False) -> None:
+    """Go on with a run that was stopped or killed, as its own command would."""
+    _go_on(ctx, run, None, as_json)
+
+
+def study_extend(
+    ctx: typer.Context,
+    run: _Run,
+    budget: Annotated[
+        str, typer.Option(metavar="TEXT", help="How much more: of the kind that the run's own budget is.")
+    ],
+    as_json: _AsJson = False,
+) -> None:
+    """Give a finished run more budget: the search goes on where it ended.
+
+    The ensemble is chosen anew. If the model changes, its exam opens the sealed rows once more, and the
+    result says so.
+    """
+    _go_on(ctx, run, budget, as_json)
+
+
+def _go_on(ctx: typer.Context, run: str, more: str | None, as_json: bool) -> None:
+    with interrupts_held_back():
+        from goodfit.cli.live import live_events
+        from goodfit.cli.output import print_json
+        from goodfit.rerun import resume
+
+    with live_events() as tell:
+        started = (ctx.obj or {}).get("started")
+        result: dict[str, Any] = resume(run, more=more, on_event=tell, started=started)
+    if as_json:
+        print_json(result)
+    else:
+        from goodfit.cli.show import show_result
+
+        show_result(result)
+    if result.get("interrupted"):
+        raise typer.Exit(INTERRUPTED)

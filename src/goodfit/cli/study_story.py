@@ -1,0 +1,102 @@
+"""A study, for people."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from goodfit.cli.output import count, digits
+from goodfit.search.story import RoundStory, Story
+
+MOST_TRIALS, MOST_FAILURES = 10, 8
+
+
+def show_story(run: str, config: dict[str, Any], story: Story, result: dict[str, Any] | None) -> None:
+    """Print a study's rounds, what moved, its best trials, its failures."""
+    console = Console(highlight=False)
+    more = "".join(f" + {text}" for text in config.get("extensions", []))
+    state = "finished" if result else "searched, not concluded" if story.ended else "not finished"
+    console.print(Text(f"{run}: {state}", style="bold"))
+    began = count(len(story.trials), "trial")
+    console.print(f"Budget {config['budget']}{more}; {story.seconds:.0f} s so far, {began} begun.")
+    console.print(_rounds(story))
+    moved = story.regions()
+    if moved:
+        console.print(_table("What moved", ("place", "at first", "at last"), moved))
+    else:
+        console.print("No range has moved yet.\n")
+    console.print(_best(story))
+    wrecks = [t for one in story.rounds for t in one.diverged]
+    if wrecks:
+        rows = [(str(t["number"]), t["result"], t["text"]) for t in wrecks[:MOST_FAILURES]]
+        title = f"Diverged: {len(wrecks)} of {len(story.trials)} (ranked last)"
+        console.print(_table(title, ("trial", "result", "what it was"), rows))
+
+
+def _rounds(story: Story) -> Table:
+    rows = [
+        (
+            str(number),
+            "harvest" if one.harvest else "draws",
+            str(len(one.trials)),
+            str(one.structures),
+            f"{one.steps:,}",
+            " → ".join(map(str, one.reached)) or "waiting",
+            str(len(one.diverged)),
+            _error(one),
+        )
+        for number, one in enumerate(story.rounds, start=1)
+    ]
+    head = (
+        "round",
+        "kind",
+        "trials",
+        "structures",
+        "steps",
+        "reached 1/9 → 1/3 → end",
+        "diverged",
+        "lowest error",
+    )
+    return _table("Rounds", head, rows)
+
+
+def _error(one: RoundStory) -> str:
+    best = one.best
+    return "" if best is None else digits(best["error"])
+
+
+def _best(story: Story) -> Table:
+    seen = [t for t in story.trials if math.isfinite(t["error"]) and not t["result"].startswith("diverged")]
+    seen.sort(key=lambda t: (-t["step"], t["error"], t["loss"]))
+    rows = [
+        (
+            str(t["number"]),
+            digits(t["error"]),
+            digits(t["loss"]),
+            f"{t['step']:,}",
+            t["text"],
+            _values(t["point"]),
+        )
+        for t in seen[:MOST_TRIALS]
+    ]
+    head = ("trial", "error", "loss", "step", "what it was", "values")
+    return _table("Best trials, on validation rows that have chosen them", head, rows)
+
+
+def _values(point: dict[str, float]) -> str:
+    numbers = {path: value for path, value in point.items() if isinstance(value, float)}
+    return ", ".join(f"{path.rsplit('.', 1)[-1]} {value:.3g}" for path, value in numbers.items())
+
+
+def _table(title: str, head: tuple[str, ...], rows: list[tuple[str, ...]]) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, title=title, title_justify="left", title_style="bold")
+    for name in head:
+        table.add_column(name)
+    for row in rows:
+        table.add_row(*map(Text, row))
+    return table

@@ -1,0 +1,68 @@
+"""What a search found, as the run's result tells it: plain JSON types, scores in the metric's own terms."""
+
+from __future__ import annotations
+
+import platform
+from importlib.metadata import version
+from typing import Any
+
+from goodfit.engine.program import compilations
+from goodfit.model.problem import Problem
+from goodfit.search.effects import contributions
+from goodfit.search.search import Ranking, Search
+from goodfit.search.trial import Trial
+
+
+def found_by(problem: Problem, search: Search, best: Trial) -> dict[str, Any]:
+    """Return what the search adds to a run's result; ``best`` is the ensemble's first network."""
+    data = problem.data
+    return {
+        "task": problem.task,
+        "metric": problem.metric.name,
+        "test": None,
+        "baselines": problem.baselines(data.valid, "validation"),
+        "winner": {"text": best.recipe.text(), "recipe": best.recipe.to_json()},
+        "members": search.planner.networks(),
+        "diverged": sum(t.diverged for t in search.trials),
+        "compilations": compilations(),
+        "versions": _versions(),
+        "notes": list(data.notes),
+        "rows": {"train": len(data.train.x), "valid": len(data.valid.x), "sealed": data.sealed.rows},
+        "contributions": _worth(problem, search),
+        "ranking": _ranking(problem, search.ranking()),
+    }
+
+
+def _worth(problem: Problem, search: Search) -> list[dict[str, Any]]:
+    """Return what went with better scores; above 0 is better whatever the metric."""
+    worth = contributions(search.trials, lambda t: problem.score_of(*t.at_first_stop(problem.by_error)))
+    if problem.metric.greater_is_better and problem.by_error:
+        return worth
+    return [{**w, "difference": -w["difference"], "low": -w["high"], "high": -w["low"]} for w in worth]
+
+
+def _ranking(problem: Problem, found: Ranking | None) -> dict[str, Any] | None:
+    """Return how sure the ranking of single networks is; see `goodfit.search.rank`."""
+    if found is None:
+        return None
+
+    def score(cost: float) -> float:
+        return problem.score_of(cost, cost)
+
+    best = found.standing.best
+    cost, error = float(found.standing.cost[best]), float(found.standing.error[best])
+    fresh = found.optimism
+    return {
+        "tried": found.tried,
+        "compared": len(found.compared),
+        "alike": [t.recipe.text() for t in found.alike],
+        "simplest": found.simplest.recipe.text(),
+        "best": {"score": score(cost), "standard_error": abs(score(cost + error) - score(cost))},
+        "fresh": {"score": score(fresh.expected)}
+        | dict(zip(("low", "high"), sorted((score(fresh.low), score(fresh.high))), strict=True)),
+    }
+
+
+def _versions() -> dict[str, str]:
+    found = {package: version(package) for package in ("goodfit", "jax", "numpy")}
+    return {**found, "python": platform.python_version()}

@@ -1,0 +1,105 @@
+"""What happened in a study, told from its journal alone."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from goodfit.errors import RunFolderError
+from goodfit.store.journal import Journal
+
+JOURNAL = "journal-search.jsonl"
+
+
+@dataclass
+class RoundStory:
+    """One round: what was drawn, and how far its trials came."""
+
+    wave: int  # in which it began
+    harvest: bool
+    steps: int  # of a full run
+    region: Mapping[str, Any]
+    trials: dict[int, dict[str, Any]] = field(default_factory=dict)  # by number: text, values, latest record
+    reached: list[int] = field(default_factory=list)  # how many trials came to each stop
+
+    @property
+    def structures(self) -> int:
+        """How many structures were drawn."""
+        return len({trial["text"] for trial in self.trials.values()})
+
+    @property
+    def diverged(self) -> list[dict[str, Any]]:
+        """The trials that left the finite numbers."""
+        return [t for t in self.trials.values() if t["result"].startswith("diverged")]
+
+    @property
+    def best(self) -> dict[str, Any] | None:
+        """The trial of the lowest error among those that came furthest."""
+        seen = [t for t in self.trials.values() if math.isfinite(t["error"])]
+        return min(seen, key=lambda t: (-t["step"], t["error"], t["loss"]), default=None)
+
+
+@dataclass(frozen=True)
+class Story:
+    """A study: its rounds, the seconds it took, and whether it came to its end."""
+
+    rounds: tuple[RoundStory, ...]
+    seconds: float
+    ended: bool
+
+    @property
+    def trials(self) -> list[dict[str, Any]]:
+        """All trials, in the order in which they began."""
+        return [trial for one in self.rounds for trial in one.trials.values()]
+
+    def regions(self) -> list[tuple[str, str, str]]:
+        """Return (path, first, last) of every range and choice that moved."""
+        first, last = self.rounds[0].region, self.rounds[-1].region
+        found = []
+        for path, ends in first["ranges"].items():
+            if ends != last["ranges"][path]:
+                found.append(
+                    (path, *(f"{low:.3g} … {high:.3g}" for low, high in (ends, last["ranges"][path])))
+                )
+        for path, options in first["options"].items():
+            if options != last["options"][path]:
+                found.append((path, " | ".join(options), " | ".join(last["options"][path])))
+        return found
+
+
+def read_story(folder: str | Path) -> Story:
+    """Return what a run folder's journal tells.
+
+    Raises:
+        RunFolderError: there is no journal, or it is damaged.
+    """
+    path = Path(folder) / JOURNAL
+    records = Journal(path).records()
+    if not records:
+        raise RunFolderError(f"{folder} holds no study: there is no {JOURNAL}, or nothing in it yet.")
+    rounds: list[RoundStory] = []
+    owner: dict[int, RoundStory] = {}
+    for record in records:
+        if record["kind"] == "plan" and record["draws"]:
+            rounds.append(_round(record, len(owner)))
+            owner |= dict.fromkeys(rounds[-1].trials, rounds[-1])
+        for found in record.get("trials", ()):
+            owner[found["number"]].trials[found["number"]] |= found
+    for one in rounds:
+        stops = max((len(t["keys"]) for t in one.trials.values()), default=0)
+        one.reached = [sum(len(t["keys"]) > stop for t in one.trials.values()) for stop in range(stops)]
+    last = records[-1]
+    ended = (last["kind"] == "plan" and not last["draws"]) or bool(last.get("halted"))
+    return Story(tuple(rounds), float(last["elapsed"]), ended)
+
+
+def _round(record: Mapping[str, Any], begun: int) -> RoundStory:
+    one = RoundStory(record["wave"], record["first stop"] > 0, record["stops"][-1], record["region"])
+    for place, (point, text) in enumerate(zip(record["draws"], record["texts"], strict=True)):
+        number = begun + place
+        waiting = {"error": math.nan, "loss": math.nan, "step": 0, "result": "waiting", "keys": []}
+        one.trials[number] = {"number": number, "text": text, "point": point, **waiting}
+    return one
