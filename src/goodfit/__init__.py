@@ -13,11 +13,13 @@ if TYPE_CHECKING:
     from goodfit.engine.population import Member
     from goodfit.engine.train import train
     from goodfit.errors import GoodfitError, InputError, ModelFileError
+    from goodfit.estimators.narrowing import NarrowingSearchCV
     from goodfit.lab.compare import compare
     from goodfit.lab.findings import Findings
     from goodfit.model.file import load_model
     from goodfit.network import Network
     from goodfit.recipe import Recipe
+    from goodfit.search.space import Space, choice, integer, log_uniform, uniform
     from goodfit.techniques.foreign import Optax
     from goodfit.techniques.initializers import Gaussian, Glorot, He, LeCun, Xavier
     from goodfit.techniques.normalization import BatchNorm, LayerNorm
@@ -32,11 +34,13 @@ _HOMES = {
     "goodfit.engine.population": ("Member",),
     "goodfit.engine.train": ("train",),
     "goodfit.errors": ("GoodfitError", "InputError", "ModelFileError"),
+    "goodfit.estimators.narrowing": ("NarrowingSearchCV",),
     "goodfit.lab.compare": ("compare",),
     "goodfit.lab.findings": ("Findings",),
     "goodfit.model.file": ("load_model",),
     "goodfit.network": ("Network",),
     "goodfit.recipe": ("Recipe",),
+    "goodfit.search.space": ("Space", "choice", "integer", "log_uniform", "uniform"),
     "goodfit.techniques.foreign": ("Optax",),
     "goodfit.techniques.initializers": ("Gaussian", "Glorot", "He", "LeCun", "Xavier"),
     "goodfit.techniques.normalization": ("BatchNorm", "LayerNorm"),
@@ -66,20 +70,26 @@ __all__ = [
     "Member",
     "ModelFileError",
     "Momentum",
+    "NarrowingSearchCV",
     "Nesterov",
     "Network",
     "OneCycle",
     "Optax",
     "RMSProp",
     "Recipe",
+    "Space",
     "StepDecay",
     "WarmUp",
     "Xavier",
     "__version__",
+    "choice",
     "compare",
     "diagnose",
+    "integer",
     "load_model",
+    "log_uniform",
     "train",
+    "uniform",
 ]
 
 

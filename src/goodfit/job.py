@@ -25,9 +25,10 @@ from goodfit.recipe import Recipe
 from goodfit.result import found_by
 from goodfit.search.budget import Budget, parse_budget
 from goodfit.search.plan import EXPLORE, FULL_RUNS, HALVING, NOMINAL, Settings
-from goodfit.search.recipes import default_batch_size, default_space, typical
+from goodfit.search.recipes import default_batch_size, default_space, recipe_space, typical
 from goodfit.search.search import Search
 from goodfit.search.space import Space
+from goodfit.search.space_file import read_space
 from goodfit.search.study import Study
 from goodfit.search.trial import Trial
 from goodfit.store.run import RunFolder
@@ -40,6 +41,7 @@ class FitSettings(Request):
     """What `goodfit fit` is told: a request for data, and how to search; see the command line."""
 
     budget: str | None = None
+    space: str | None = None
     metric: str | None = None
     out: str | None = None
     device: str = "auto"
@@ -89,14 +91,16 @@ def run_fit(
     if settings.seed < 0:
         raise must_be("--seed", "a whole number >= 0", settings.seed)
     plan_for(Recipe(), chunk=settings.chunk, lanes=settings.lanes)
+    space = recipe_space(read_space(settings.space)) if settings.space else None
     _choose_device(settings.device)
     with first_interrupt() as interrupted:
-        return _fit(settings, budget, on_event, started, interrupted)
+        return _fit(settings, budget, space, on_event, started, interrupted)
 
 
 def _fit(
     settings: FitSettings,
     budget: Budget | None,
+    space: Space | None,
     on_event: Tell,
     started: float,
     interrupted: Callable[[], bool],
@@ -105,7 +109,7 @@ def _fit(
     data = prepare(settings.request())
     problem = make_problem(data, settings.metric)
     budget = budget or default_budget(len(data.train.x))
-    identity = _identity(settings, problem, budget)
+    identity = _identity(settings, problem, budget, space)
     folder = RunFolder(settings.out or f"goodfit-runs/{data.name}-{_hash8(identity)}")
     folder.claim({"identity": identity, "settings": asdict(settings), "budget": str(budget)})
     recorded = folder.result()
@@ -113,18 +117,23 @@ def _fit(
         on_event(Event("note", {"text": "This run is finished; its recorded result follows."}))
         return recorded
     _tell_data(problem, on_event)
-    return _Job(settings, problem, budget, folder, on_event, started, interrupted).run()
+    return _Job(settings, problem, budget, space, folder, on_event, started, interrupted).run()
 
 
 def _hash8(identity: dict[str, Any]) -> str:
     return hashlib.sha256(repr(sorted(identity.items())).encode()).hexdigest()[:8]
 
 
-def _identity(settings: FitSettings, problem: Problem, budget: Budget) -> dict[str, Any]:
+def _identity(settings: FitSettings, problem: Problem, budget: Budget, space: Space | None) -> dict[str, Any]:
     """Return what makes two runs the same: the data and every setting that changes the result."""
-    known = {k: v for k, v in asdict(settings).items() if k not in ("out", "lanes", "keep_sealed", "budget")}
+    known = {
+        k: v
+        for k, v in asdict(settings).items()
+        if k not in ("out", "lanes", "keep_sealed", "budget", "space")
+    }
     known |= {"data": problem.data.name, "data_hash": problem.data.data_hash, "budget": str(budget)}
-    return known | {"metric": problem.metric.name, "ignore": list(settings.ignore)}
+    known |= {"metric": problem.metric.name, "ignore": list(settings.ignore)}
+    return known if space is None else known | {"space": str(space)}
 
 
 def _choose_device(device: str) -> None:
@@ -189,12 +198,14 @@ class _Job:
         settings: FitSettings,
         problem: Problem,
         budget: Budget,
+        space: Space | None,
         folder: RunFolder,
         tell: Tell,
         started: float,
         interrupted: Callable[[], bool],
     ) -> None:
         self.settings, self.problem, self.budget, self.folder = settings, problem, budget, folder
+        self.space = space
         self.tell, self.started, self.interrupted = tell, started, interrupted
 
     def run(self) -> dict[str, Any]:
@@ -233,9 +244,13 @@ class _Job:
         problem, data = self.problem, self.problem.data
         rows = len(data.train.x)
         epochs = min(max(4e5 / rows + 8, 12), 150)
-        batch = default_batch_size(rows)
+        space, batch = self.space, default_batch_size(rows)
+        if space is not None:
+            batch = typical(space, next(space.structures())).batch_size
         full_run = max(50, math.ceil(epochs * rows / batch))
-        space = default_space(problem.task, rows, data.schema.width, largest=self._largest(full_run, batch))
+        if space is None:
+            largest = self._largest(full_run, batch)
+            space = default_space(problem.task, rows, data.schema.width, largest=largest)
         holdout = (
             data.valid.x,
             problem.targets(data.valid),

@@ -28,6 +28,14 @@ _Budget = Annotated[
         "(updates, all networks together). Unless given: 30 s, 1 min or 5 min, by the number of rows.",
     ),
 ]
+_Space = Annotated[
+    str | None,
+    typer.Option(
+        metavar="FILE",
+        help="A TOML file that says what may be tried: ranges and options by name (docs/search.md). Unless "
+        "given: a space by the kind and size of the data.",
+    ),
+]
 _Metric = Annotated[
     str | None,
     typer.Option(
@@ -131,6 +139,7 @@ def fit(
     data: _Data,
     target: _Target = None,
     budget: _Budget = None,
+    space: _Space = None,
     metric: _Metric = None,
     task: _Task = None,
     class_weight: _ClassWeight = None,

@@ -102,10 +102,11 @@ def _block(console: Console, title: str, lines: list[str], *, one_line: bool = F
 
 
 def _how_sure(found: dict[str, Any]) -> list[str]:
-    best = f"{digits(found['best']['score'])} ± {digits(found['best']['standard_error'])}"
+    best, error = digits(found["best"]["score"]), found["best"]["standard_error"]
+    chosen_by = "on the rows that chose it" + (f" (standard error {digits(error)})" if error else "")
     lines = [
-        f"The best of {count(found['tried'], 'trial')} scores {best} on the rows that chose it "
-        f"(± standard error); on fresh rows expect {interval(found['fresh'])}.",
+        f"The best of {count(found['tried'], 'trial')} scores {best} {chosen_by}; "
+        f"on fresh rows expect {interval(found['fresh'])}.",
     ]
     same = len(found["alike"]) - 1
     if same:

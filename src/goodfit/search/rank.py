@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from goodfit.stats.intervals import share_interval
+
 LEVEL = 0.05
 RESAMPLES = 500
 MOST_ROWS = 20_000  # rows of a bootstrap; beyond them chance is small and time is not
@@ -80,7 +82,8 @@ def optimism(costs: np.ndarray, weight: np.ndarray | None = None, *, seed: int =
 
     The bootstrap bias correction of Tsamardinos et al. (2018): rows are resampled, the best on the resample
     is scored on the rows left out of it. Those are about a third of the rows, so the scores spread too far;
-    the interval has the width that all rows would give, and never leaves the costs that were seen.
+    the interval has the width that all rows would give, and never leaves the costs that were seen. Of wrong
+    labels it is at least as wide as that of a share.
     """
     costs = np.asarray(costs, np.float64)
     weight = _weights(costs, weight)
@@ -107,7 +110,13 @@ def optimism(costs: np.ndarray, weight: np.ndarray | None = None, *, seed: int =
     expected = float(np.mean(scores))
     of_left, of_all = np.mean(noise, axis=0)
     half = 1.96 * float(np.sqrt(max(np.var(scores, ddof=1) - of_left + of_all, of_all)))
-    return Optimism(apparent, expected, max(expected - half, costs.min()), min(expected + half, costs.max()))
+    low, high = max(expected - half, costs.min()), min(expected + half, costs.max())
+    if np.isin(
+        costs, (0.0, 1.0)
+    ).all():  # where all rows are right no spread is seen, and yet there is chance
+        ends = share_interval(expected, weight.sum() ** 2 / np.square(weight).sum(), 1 - LEVEL)
+        low, high = max(min(low, ends[0]), 0.0), min(max(high, ends[1]), 1.0)
+    return Optimism(apparent, expected, float(low), float(high))
 
 
 def _weights(costs: np.ndarray, weight: np.ndarray | None) -> np.ndarray:

@@ -66,6 +66,19 @@ class Region:
             for row in shares
         ]
 
+    def sample(self, count: int, rng: np.random.Generator) -> list[Point]:
+        """Return ``count`` points spread evenly over ranges and options, each with its own structure."""
+        columns = {path: _balanced(options, count, rng) for path, options in self.options.items()}
+        shares = dict(zip(self.ranges, quasi_random(count, len(self.ranges), rng).T, strict=True))
+        points: list[Point] = []
+        for i in range(count):
+            structure = self.space.structure_with({path: column[i] for path, column in columns.items()})
+            paths = self.space.ranges_of(structure)
+            points.append(
+                dict(structure) | {path: self.ranges[path].at(float(shares[path][i])) for path in paths}
+            )
+        return points
+
     def close_to(self, point: Point, rng: np.random.Generator, reach: float = 0.1) -> Point:
         """Return a point of the same structure whose values lie within ``reach`` of each range's width."""
         structure = self.space.structure_of(point)

@@ -11,9 +11,8 @@ import numpy as np
 from goodfit.search.region import Region
 from goodfit.search.space import Point, Space, Structure
 from goodfit.search.trial import Trial, merged_order
-from goodfit.search.zoom import Move, Outcome, zoom
+from goodfit.search.zoom import WIDE, Move, Outcome, zoom
 
-WIDE = 0.2  # share of a round's draws that keep looking at the full space
 NEIGHBOURS = 50  # tries to find another structure
 
 

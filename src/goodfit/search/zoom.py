@@ -25,6 +25,7 @@ NARROWEST = 0.2  # a range is never cut below this share of its width in one rou
 BEYOND = 3  # results beyond a side, at least, before it may move inwards
 WORSE = 0.05  # one-sided level at which those results count as worse
 DROPPED = 0.01  # the same for an option against all others, shared among the options
+WIDE = 0.2  # share of a round's draws that keep looking at the full space
 TRIED = 6  # results with an option, at least, before it may be dropped
 
 

@@ -39,7 +39,7 @@ def score_interval(
         return score, float("nan"), float("nan")
     w = np.ones(len(y)) if weights is None else np.asarray(weights, np.float64)
     if metric.name == "accuracy":
-        low, high = _wilson(score, _effective(w), level)
+        low, high = share_interval(score, _effective(w), level)
         return score, low, high
     strata = np.asarray(y) if metric.task == "classification" else np.zeros(len(y), np.int64)
     low, high = _bootstrap(metric, np.asarray(y), prediction, w, strata, level, seed)
@@ -81,7 +81,8 @@ def _all_right(n: float, level: float) -> float:
     return ((1 - level) / 2) ** (1 / n)
 
 
-def _wilson(share: float, n: float, level: float) -> tuple[float, float]:
+def share_interval(share: float, n: float, level: float = 0.95) -> tuple[float, float]:
+    """Return the interval of a share of n rows: Wilson's, Clopper and Pearson's if it is 0 or 1."""
     if share == 1.0:
         return _all_right(n, level), 1.0
     if share == 0.0:

@@ -1,0 +1,1 @@
+"""Faces for scikit-learn: thin, validation and then a call down."""

@@ -1,0 +1,93 @@
+"""``goodfit study``: what a search did, going on with it, giving it more."""
+
+from __future__ import annotations
+
+import json
+import shutil
+
+import pytest
+
+from goodfit import rerun
+from goodfit.store.journal import Journal
+
+
+@pytest.fixture
+def copy(fitted, tmp_path):
+    """A copy of a finished run that may be changed."""
+    shutil.copytree(fitted["run"], tmp_path / "run")
+    return tmp_path / "run"
+
+
+def test_show_tells_rounds_ranges_and_trials(goodfit, fitted):
+    shown = goodfit("study", "show", fitted["run"])
+    assert shown.exit_code == 0, shown.output
+    for word in ("finished", "Budget 4 members", "draws", "No range has moved", "Best trials"):
+        assert word in shown.stdout
+    told = json.loads(goodfit("study", "show", fitted["run"], "--json").stdout)
+    assert [len(one["trials"]) for one in told["rounds"]] == [4]
+    assert all(trial["text"] and trial["point"] for trial in told["rounds"][0]["trials"])
+    assert told["ended"]
+
+
+def test_show_names_what_diverged(goodfit, table, tmp_path):
+    space = tmp_path / "wild.toml"
+    space.write_text("hidden = [[8]]\n[optimizer.SGD]\nlr = {low = 1.0, high = 1e30, log = true}\n")
+    words = ("fit", table, "--target", "grade", "--budget", "12 members", "--space", space)
+    done = goodfit(*words, "--out", tmp_path / "run", "--json")
+    assert json.loads(done.stdout)["diverged"] > 0
+    shown = goodfit("study", "show", tmp_path / "run").stdout
+    assert "Diverged:" in shown
+    assert "diverged at step" in shown
+
+
+def test_resuming_a_finished_run_gives_its_result_again(goodfit, fitted):
+    done = goodfit("study", "resume", fitted["run"], "--json")
+    assert json.loads(done.stdout) == fitted
+
+
+def test_extending_goes_on_where_the_search_ended(goodfit, fitted, copy):
+    before = Journal(copy / "journal-search.jsonl").records()
+    done = goodfit("study", "extend", copy, "--budget", "8 members", "--json")
+    assert done.exit_code == 0, done.output
+    result = json.loads(done.stdout)
+    assert result["members"] == 12
+    assert result["extensions"] == ["8 members"]
+    assert result["test"]["opened"] in (1, 2)  # once more if the model changed
+    after = Journal(copy / "journal-search.jsonl").records()
+    assert after[: len(before)] == before
+    assert "4 members + 8 members" in goodfit("study", "show", copy).stdout
+    again = goodfit("study", "resume", copy, "--json")
+    assert json.loads(again.stdout) == result
+
+
+def test_an_extension_that_was_cut_short_is_gone_on_with(goodfit, copy, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr(rerun, "run_fit", lambda *a, **k: pytest.fail("killed"))
+        with pytest.raises(BaseException, match="killed"):
+            rerun.resume(str(copy), more="8 members")
+    done = goodfit("study", "resume", copy, "--json")
+    assert json.loads(done.stdout)["members"] == 12
+
+
+def test_a_budget_of_another_kind_is_refused(goodfit, copy):
+    done = goodfit("study", "extend", copy, "--budget", "20s")
+    assert done.exit_code == 2
+    assert "members" in done.stderr
+    assert json.loads((copy / "config.json").read_text()).get("extensions") is None
+
+
+@pytest.mark.parametrize("command", [("show",), ("resume",), ("extend", "--budget", "1min")])
+def test_what_is_no_run_is_said(goodfit, tmp_path, command):
+    done = goodfit("study", command[0], tmp_path, *command[1:])
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert "holds no run" in done.stderr
+
+
+def test_a_damaged_journal_is_named_with_its_line(goodfit, copy):
+    journal = copy / "journal-search.jsonl"
+    journal.write_bytes(journal.read_bytes().replace(b'"wave":0', b'"wave":7', 1))
+    done = goodfit("study", "show", copy)
+    assert done.exit_code == 2
+    assert "Line 1" in done.stderr
+    (copy / "DONE").unlink()
+    assert "Line 1" in goodfit("study", "resume", copy).stderr
