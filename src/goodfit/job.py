@@ -10,11 +10,12 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
+from statistics import mean
 from typing import Any, NamedTuple
 
-from goodfit.data.prepare import Prepared, Request, prepare
+from goodfit.data.prepare import Request, prepare
 from goodfit.engine.plan import available_cores, check_memory, flops_per_step, member_bytes, plan_for
-from goodfit.engine.population import Population
+from goodfit.engine.population import Member, Population
 from goodfit.engine.program import use_cache
 from goodfit.errors import InputError, must_be
 from goodfit.model.build import choose_ensemble
@@ -149,19 +150,21 @@ def _choose_device(device: str) -> None:
 
 def _tell_data(problem: Problem, tell: Tell) -> None:
     data = problem.data
-    sizes = {"train": len(data.train.x), "valid": len(data.valid.x), "sealed": data.sealed.rows}
+    sizes = problem.sizes()
+    rows = sizes["train"] + sizes["sealed"] + (0 if problem.folds else sizes["valid"])
     tell(
         Event(
             "data",
             {
                 "name": data.name,
-                "rows": sum(sizes.values()),
+                "rows": rows,
                 "columns": len(data.schema.inputs) or None,
                 "features": data.schema.width,
                 "task": problem.task,
                 "target": data.target,
                 "classes": data.classes(),
                 "metric": problem.metric.name,
+                "folds": len(problem.folds or ()),
                 **sizes,
             },
         )
@@ -214,35 +217,34 @@ class _Job:
         search = self._search()
         search.run()
         seconds = round(search.elapsed(), 3)
-        candidates = self._candidates(search)
+        problem, candidates = self.problem, self._candidates(search)
+        networks = [search.networks(t) for t in candidates]
         chosen = choose_ensemble(
-            self.problem.network,
-            [search.networks(t)[0] for t in candidates],
-            self.problem.data.valid.x,
-            self.problem.cost(self.problem.data.valid),
+            problem.network, networks, problem.data.valid.x, problem.cost(problem.judged), problem.folds
         )
-        validation = self.problem.score(self.problem.data.valid, chosen.prediction)
+        validation = problem.score(problem.judged, chosen.prediction)
         self.tell(Event("ensemble", {"members": len(chosen.members), "score": validation["score"]}))
-        found = found_by(self.problem, search, candidates[chosen.places[0]])
+        found = found_by(problem, search, candidates[chosen.places[0]])
         places = {"run": str(self.folder.path), "model": str(self.folder.model)}
-        kept = [{"text": m.text, "weight": m.weight} for m in chosen.members]
+        kept = [{"text": candidates[i].recipe.text(), "weight": w} for i, w in chosen.weights().items()]
         result = places | found | {"validation": validation, "ensemble": kept, "seconds": seconds}
         result |= {"interrupted": self.interrupted(), "extensions": self.folder.extensions()}
-        model = Model(
-            chosen.members, self.problem.data.schema, self.problem.data.codec, self.problem.data.target
-        )
+        data = problem.data
+        model = Model(chosen.members, data.schema, data.codec, data.target)
+        trained = [one for place in chosen.weights() for one in networks[place]]
         training = [
-            _training(candidates[i], search, self.problem.data) | {"temperature": m.temperature}
-            for i, m in zip(chosen.places, chosen.members, strict=True)
+            _training(one, len(data.train.x)) | {"temperature": m.temperature}
+            for one, m in zip(trained, chosen.members, strict=True)
         ]
-        return conclude(self.problem, model, result, training, self.folder, self.tell, self._exam_now())
+        return conclude(problem, model, result, training, self.folder, self.tell, self._exam_now())
 
     def _exam_now(self) -> bool:
         return not self.settings.keep_sealed and not self.interrupted()
 
     def _search(self) -> Search:
         problem, data = self.problem, self.problem.data
-        rows = len(data.train.x)
+        folds = problem.folds
+        rows = round(mean(len(f.train) for f in folds)) if folds else len(data.train.x)
         epochs = min(max(4e5 / rows + 8, 12), 150)
         space, batch = self.space, default_batch_size(rows)
         if space is not None:
@@ -251,17 +253,14 @@ class _Job:
         if space is None:
             largest = self._largest(full_run, batch)
             space = default_space(problem.task, rows, data.schema.width, largest=largest)
-        holdout = (
-            data.valid.x,
-            problem.targets(data.valid),
-            problem.holdout_weight(data.valid)[None],
-        )
+        y = problem.targets(data.train)
+        holdout_y = y if folds else problem.targets(data.valid)  # with folds the same rows, kept once
         population = Population(
             problem.network,
             data.train.x,
-            problem.targets(data.train),
+            y,
             data.train.loss_weight,
-            holdout=holdout,
+            holdout=(data.valid.x, holdout_y, problem.holdout_weight(data.valid)[None]),
             chunk=self.settings.chunk,
             lanes=self.settings.lanes,
         )
@@ -277,6 +276,7 @@ class _Job:
                 extensions=tuple(map(parse_budget, self.folder.extensions())),
             ),
             Study(self.folder.path, problem.network),
+            folds=folds,
             started=self.started,
             tell=self._tell_search,
             interrupted=self.interrupted,
@@ -347,11 +347,11 @@ class _Job:
         return complete[:CANDIDATES] if len(complete) >= 3 else usable[:10]
 
 
-def _training(trial: Trial, search: Search, data: Prepared) -> dict[str, Any]:
-    """Return what a refit needs to know of how a member was trained."""
-    member = search.networks(trial)[0]
+def _training(member: Member, rows: int) -> dict[str, Any]:
+    """Return what a refit needs to know of how a member was trained, on ``rows`` rows or on its own."""
     step = int(member.state.best_step) if member.state is not None else 0
-    return {"seed": trial.seed, "horizon": trial.horizon, "best_step": step, "rows": len(data.train.x)}
+    rows = rows if member.rows is None else len(member.rows)
+    return {"seed": member.seed, "horizon": member.horizon, "best_step": step, "rows": rows}
 
 
 def conclude(
@@ -370,8 +370,8 @@ def conclude(
         part = problem.data.examine(sealed.open(folder.ledger, model_hash=identity, reason="final exam"))
         opened = sealed.openings(folder.ledger)
         result["test"] = {**problem.score(part, model.outputs(part.x)), "opened": opened}
-        for name, found in problem.baselines(part, "test").items():
-            result["baselines"][name] |= found
+        for name, found in problem.examined_baselines(part).items():
+            result["baselines"][name]["test"] = found
         tell(Event("exam", result["test"]))
     record = {key: result[key] for key in ("metric", "validation", "test", "baselines", "rows", "versions")}
     record |= {"openings": opened, "training": training}

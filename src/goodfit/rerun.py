@@ -15,7 +15,7 @@ from goodfit.errors import RunFolderError
 from goodfit.job import Event, FitSettings, Tell, conclude, run_fit, silent
 from goodfit.model.build import model_member
 from goodfit.model.file import load_model, save_model
-from goodfit.model.model import Model
+from goodfit.model.model import Model, ModelMember
 from goodfit.model.problem import Problem, make_problem
 from goodfit.recipe import Recipe
 from goodfit.search.budget import parse_budget
@@ -91,8 +91,9 @@ def unseal(run: str, *, on_event: Tell = silent) -> dict[str, Any]:
 def refit(run: str, *, on_event: Tell = silent) -> dict[str, Any]:
     """Train a run's ensemble again on all rows, sealed ones too, and write ``refit.safetensors``.
 
-    Each network keeps its recipe and seed and trains for as many passes over the rows as its best state had.
-    Its score stays the exam's: no row is left to measure it on.
+    Each network keeps its recipe and seed and trains for as many passes over the rows as its best state had;
+    the networks of one candidate's folds become one, with the mean of their passes. The score stays the
+    exam's: no row is left to measure it on.
 
     Raises:
         GoodfitError: no such run, changed data, a damaged model.
@@ -104,14 +105,15 @@ def refit(run: str, *, on_event: Tell = silent) -> dict[str, Any]:
     use_cache()
     population = Population(network, part.x, y, part.loss_weight, chunk=settings.chunk, lanes=settings.lanes)
     members = []
-    for kept, training in zip(model.members, model.record["training"], strict=True):
-        more = len(part.x) / training["rows"]
-        member = Member(Recipe.from_json(kept.recipe), training["seed"])
-        member.horizon = math.ceil(training["horizon"] * more)
-        until = max(1, math.ceil(training["best_step"] * more))
+    for alike in _candidates(model):
+        kept, training = alike[0]
+        passes = np.mean([(t["horizon"] / t["rows"], t["best_step"] / t["rows"]) for _, t in alike], axis=0)
+        horizon, until = (max(1, math.ceil(round(steps, 6))) for steps in passes * len(part.x))
+        member = Member(Recipe.from_json(kept.recipe), training["seed"], horizon=horizon)
         population.advance([member], Legs(until, until))
         on_event(Event("note", {"text": f"Trained again on {len(part.x)} rows: {member.recipe.text()}."}))
-        members.append(model_member(network, member, kept.weight, training["temperature"]))
+        weight = sum(m.weight for m, _ in alike)
+        members.append(model_member(network, member, weight, training["temperature"]))
     record = {**model.record, "refit_rows": len(part.x)}
     target = folder.path / "refit.safetensors"
     sha = save_model(target, Model(tuple(members), schema, codec, model.target_name, record))
@@ -122,3 +124,11 @@ def refit(run: str, *, on_event: Tell = silent) -> dict[str, Any]:
         "rows": len(part.x),
         "members": len(members),
     }
+
+
+def _candidates(model: Model) -> list[list[tuple[ModelMember, dict[str, Any]]]]:
+    """Return the model's networks, each with how it was trained, those of one candidate's folds together."""
+    found: dict[int, list[tuple[ModelMember, dict[str, Any]]]] = {}
+    for kept, training in zip(model.members, model.record["training"], strict=True):
+        found.setdefault(training["seed"], []).append((kept, training))
+    return list(found.values())

@@ -73,6 +73,19 @@ _Valid = Annotated[
         help="Rows to compare networks on. Unless given: a fifth of DATA, after the sealed rows.",
     ),
 ]
+_CV = Annotated[
+    int | None,
+    typer.Option(
+        metavar="K",
+        help="Compare networks by K folds instead of a fifth of the rows: each candidate is K networks, and "
+        "every row judges the one that has not seen it. With --group and --time the folds keep to these.",
+    ),
+]
+_Repeats = Annotated[int, typer.Option(metavar="R", help="With --cv: so many times, split anew.")]
+_Fold = Annotated[
+    str | None,
+    typer.Option(metavar="COL", help="A column that names each row's fold, instead of --cv; not an input."),
+]
 _Test = Annotated[
     str | None,
     typer.Option(
@@ -145,6 +158,9 @@ def fit(
     class_weight: _ClassWeight = None,
     positive: _Positive = None,
     valid: _Valid = None,
+    cv: _CV = None,
+    repeats: _Repeats = 1,
+    fold: _Fold = None,
     test: _Test = None,
     keep_sealed: _KeepSealed = False,
     group: _Group = None,

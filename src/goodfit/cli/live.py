@@ -90,10 +90,11 @@ def _data(data: dict[str, Any]) -> str:
     classes = data["classes"]
     what = f"{len(classes)} classes of" if classes else "numbers of"
     columns = f"{count(data['columns'], 'column')}, " if data["columns"] else ""
+    folds = f" in {data['folds']} folds" if data["folds"] else ""
     return (
         f"{data['name']}: {count(data['rows'], 'row')}, {columns}{data['features']:,} inputs; "
         f"{what} {data['target']!r} by {data['metric']}.\n"
-        f"{data['train']:,} rows to train, {data['valid']:,} to compare, {data['sealed']:,} sealed."
+        f"{data['train']:,} rows to train, {data['valid']:,} to compare{folds}, {data['sealed']:,} sealed."
     )
 
 

@@ -26,9 +26,11 @@ def show_result(result: dict[str, Any], data: str | None = None, *, notes: bool 
     console = Console(highlight=False)
     rows = result["rows"]
     of = f"{data}: " if data else ""
+    folds = result["folds"]
+    compared = f"{rows['valid']:,} to compare networks" + (f" ({folds} folds)" if folds else "")
     console.print(
         Text(f"{of}{result['task']}", style="bold"),
-        f"{rows['train']:,} rows to train, {rows['valid']:,} to compare networks, {rows['sealed']:,} sealed",
+        f"{rows['train']:,} rows to train, {compared}, {rows['sealed']:,} sealed",
         sep="\n",
     )
     for note in result["notes"] if notes else ():
@@ -38,7 +40,7 @@ def show_result(result: dict[str, Any], data: str | None = None, *, notes: bool 
     _block(console, "Winner", [result["winner"]["text"]])
     _block(
         console,
-        f"Ensemble of {count(len(result['ensemble']), 'network')}",
+        f"Ensemble of {count(len(result['ensemble']), 'network')}" + (f" × {folds} folds" if folds else ""),
         _members(result["ensemble"]),
         one_line=True,
     )
@@ -75,9 +77,12 @@ def _scores(result: dict[str, Any]) -> Table:
 
 def _about_scores(result: dict[str, Any]) -> str:
     better = ", lower is better" if result["metric"] in _LOWER_IS_BETTER else ""
+    chosen_by = "The validation rows chose the networks"
+    if result["folds"]:
+        chosen_by = "Each row judged networks that had not seen it, and yet chose among them"
     text = (
-        f"In brackets: 95 % intervals{better}. The validation rows chose the networks, so their score "
-        "flatters; the sealed rows have chosen nothing."
+        f"In brackets: 95 % intervals{better}. {chosen_by}, so their score flatters; the sealed rows have "
+        "chosen nothing."
     )
     if result["test"]:
         times = result["test"]["opened"]

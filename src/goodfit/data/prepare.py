@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from goodfit.data.read import read_table
 from goodfit.data.schema import Schema, fit_schema
 from goodfit.data.seal import SealedSet
-from goodfit.data.split import Split, make_split, shared_rows
+from goodfit.data.split import Split, make_split, row_codes, shared_rows
 from goodfit.data.table import Table, join_tables
 from goodfit.data.target import TargetCodec, drop_missing_target, fit_target, infer_task
 from goodfit.errors import InputError, must_be
@@ -30,7 +30,15 @@ class Request:
     class_weight: str | None = None
     positive: str | None = None
     task: str | None = None
+    cv: int | None = None
+    repeats: int = 1
+    fold: str | None = None
     seed: int = 0
+
+    @property
+    def in_folds(self) -> bool:
+        """Whether the rows are compared by cross-validation."""
+        return self.cv is not None or self.fold is not None
 
 
 @dataclass(frozen=True)
@@ -46,10 +54,18 @@ class Part:
     weight: np.ndarray
     loss_weight: np.ndarray
 
+    def take(self, rows: np.ndarray) -> Part:
+        """Return some of the rows."""
+        return Part(self.x[rows], self.y[rows], self.weight[rows], self.loss_weight[rows])
+
 
 @dataclass(frozen=True)
 class Prepared:
-    """Everything that a search may see of the data, and the sealed set that it may not."""
+    """Everything that a search may see of the data, and the sealed set that it may not.
+
+    With cross-validation ``valid`` is ``train``. ``marks`` say of each training row its ``group``, ``time``
+    or ``fold``: whole numbers in the order of the column's values.
+    """
 
     name: str
     data_hash: str
@@ -61,6 +77,7 @@ class Prepared:
     sealed: SealedSet
     request: Request
     notes: tuple[str, ...]
+    marks: dict[str, np.ndarray] = field(default_factory=dict)
 
     def examine(self, table: Table) -> Part:
         """Return the rows of an opened sealed set, encoded."""
@@ -85,6 +102,9 @@ def prepare(request: Request) -> Prepared:
         notes.append(why)
     codec, y = fit_target(table, target, task=task, positive=request.positive)
     split = _split(request, table, codec, y, valid_rows)
+    if request.in_folds:
+        both = np.sort(np.concatenate([split.train, split.valid]))
+        split = replace(split, train=both, valid=both)
     codec = codec.fitted(y[split.train])
     schema = fit_schema(table, split.train, target=target, ignore=_left_out(request))
     notes += [f"Column {name!r} is left out: {reason}." for name, reason in schema.dropped]
@@ -92,7 +112,8 @@ def prepare(request: Request) -> Prepared:
     if twins:
         notes.append(f"{twins} of {len(split.sealed)} sealed rows also occur among the training rows.")
     encode = _Encoder(schema, codec, target, request, _class_weights(request, codec, y[split.train]))
-    train, valid = encode(table, split.train), encode(table, split.valid)
+    train = encode(table, split.train)
+    valid = train if request.in_folds else encode(table, split.valid)
     return Prepared(
         table.name,
         table.content_hash(),
@@ -104,6 +125,7 @@ def prepare(request: Request) -> Prepared:
         SealedSet(table, split.sealed),
         request,
         tuple(notes),
+        {name: row_codes(values, name)[split.train] for name, values in _marks(request, table).items()},
     )
 
 
@@ -125,12 +147,33 @@ def prepare_all(request: Request) -> tuple[Schema, TargetCodec, Part]:
 
 
 def _left_out(request: Request) -> tuple[str, ...]:
-    """Return the columns that are no inputs: ignored by the user, group and weight."""
-    return (*request.ignore, *(c for c in (request.group, request.weight) if c is not None))
+    """Return the columns that are no inputs: ignored by the user, group, weight and fold."""
+    return (*request.ignore, *(c for c in (request.group, request.weight, request.fold) if c is not None))
+
+
+def _marks(request: Request, table: Table) -> dict[str, np.ndarray]:
+    """Return the columns that rows are split by, by option."""
+    return {o: table.columns[n] for o in ("group", "time", "fold") if (n := getattr(request, o)) is not None}
+
+
+def _check_folds(request: Request) -> None:
+    if request.cv is not None and request.fold is not None:
+        raise InputError("--cv and --fold both say how to cross-validate: give one of them.")
+    if request.in_folds and request.valid is not None:
+        raise InputError(
+            "--valid gives the rows to compare networks on, so there are no folds: leave out one."
+        )
+    if request.fold is not None and request.time is not None:
+        raise InputError("--fold names the folds, so --time has no say in them: leave out one.")
+    if request.cv is not None and request.cv < 2:
+        raise must_be("--cv", "a whole number of folds >= 2", request.cv)
+    if request.repeats < 1 or (request.repeats > 1 and request.cv is None):
+        raise must_be("--repeats", "a whole number >= 1, beside --cv", request.repeats)
 
 
 def _read(request: Request) -> tuple[Table, np.ndarray | None, str, list[str]]:
     """Return the joined table without rows that lack the target, its validation rows, target and notes."""
+    _check_folds(request)
     table = read_table(request.data, target=request.target)
     target = request.target or table.target
     if target is None:
@@ -139,7 +182,7 @@ def _read(request: Request) -> tuple[Table, np.ndarray | None, str, list[str]]:
             f"{request.data} does not say which column to predict: add --target COL ({columns}, …)."
         )
     table.require(target)
-    for option in ("group", "time", "weight"):
+    for option in ("group", "time", "weight", "fold"):
         name = getattr(request, option)
         if name is not None:
             table.require(name)
@@ -165,7 +208,7 @@ def _read(request: Request) -> tuple[Table, np.ndarray | None, str, list[str]]:
 def _split(
     request: Request, table: Table, codec: TargetCodec, y: np.ndarray, valid_rows: np.ndarray | None
 ) -> Split:
-    column = {o: table.columns[n] for o in ("group", "time") if (n := getattr(request, o)) is not None}
+    column = _marks(request, table)
     return make_split(
         codec.task,
         y,

@@ -186,12 +186,20 @@ def _given(rows: np.ndarray | None, n: int, what: str) -> np.ndarray:
 
 
 def _codes(values: Any, n: int, what: str) -> np.ndarray | None:
-    """Return int64 [rows], ordered as the values are."""
     if values is None:
         return None
+    if len(values) != n:
+        raise InputError(f"The {what} column has {len(values)} rows, the target has {n}.")
+    return row_codes(values, what)
+
+
+def row_codes(values: Any, what: str) -> np.ndarray:
+    """Return whole numbers [rows], equal for equal values and ordered as they are.
+
+    Raises:
+        InputError: a value is missing.
+    """
     column, _ = normalise(values, what)
-    if len(column) != n:
-        raise InputError(f"The {what} column has {len(column)} rows, the target has {n}.")
     gone = is_missing(column)
     if gone.any():
         raise InputError(f"The {what} is missing in row {int(np.argmax(gone)) + 1}: every row needs one.")

@@ -12,6 +12,7 @@ from goodfit.ensemble.select import greedy_selection
 from goodfit.model.model import ModelMember
 from goodfit.model.predict import apply_head, forward, weighted_mean
 from goodfit.network import Network
+from goodfit.search.folds import Fold, judged_rows, out_of_fold
 
 TRUST = 1000  # validation rows at which the chosen weights count as much as equal ones
 EQUALS = 10  # networks that share the equal weights, the best ones
@@ -24,11 +25,18 @@ Cost = Callable[[np.ndarray], float]
 
 @dataclass(frozen=True)
 class Chosen:
-    """An ensemble: its members with weights, and which of the candidates they are."""
+    """An ensemble: its members with weights, and which of the candidates they come from."""
 
     members: tuple[ModelMember, ...]
-    places: tuple[int, ...]
+    places: tuple[int, ...]  # of each member, its candidate's
     prediction: np.ndarray  # on the rows it was chosen on
+
+    def weights(self) -> dict[int, float]:
+        """Return each candidate's weight, by place, the heaviest first."""
+        found = dict.fromkeys(self.places, 0.0)
+        for place, member in zip(self.places, self.members, strict=True):
+            found[place] += member.weight
+        return found
 
 
 def model_member(
@@ -45,20 +53,26 @@ def model_member(
     )
 
 
-def choose_ensemble(network: Network, candidates: Sequence[Member], x: np.ndarray, cost: Cost) -> Chosen:
+def choose_ensemble(
+    network: Network,
+    candidates: Sequence[Sequence[Member]],
+    x: np.ndarray,
+    cost: Cost,
+    folds: Sequence[Fold] | None = None,
+) -> Chosen:
     """Return an ensemble of the candidates (best first), chosen on rows ``x``; nothing is trained again.
+
+    A candidate is one network; or, with ``folds``, one a fold, each predicting the rows that it has not seen.
+    Its networks then share its weight, and ``cost`` is about the rows that some fold holds.
 
     Each classifier is first calibrated by one temperature (Guo et al. 2017), because label smoothing and
     over-fitting move log losses in ways that say nothing of the labels. Then weights are picked greedily. Few
     rows cannot tell networks apart, so with n rows the picked weights get a share ``n/(n + TRUST)`` and equal
     weights of the best `EQUALS` networks the rest; the temperatures are shrunk to 1 likewise.
     """
-    share = len(x) / (len(x) + TRUST)
-    members, outputs = [], []
-    for candidate in candidates:
-        member, output = _calibrated(network, candidate, x, cost, share)
-        members.append(member)
-        outputs.append(output)
+    found = [_calibrated(network, candidate, x, cost, folds) for candidate in candidates]
+    outputs = [output for _, output in found]
+    share = _trust(len(outputs[0]))
     picks = np.array(greedy_selection(outputs, cost), np.float64)
     weights = share * picks / picks.sum()
     costs = [cost(output) for output in outputs]
@@ -68,20 +82,42 @@ def choose_ensemble(network: Network, candidates: Sequence[Member], x: np.ndarra
     weights /= weights.sum()
     places = sorted((i for i in range(len(weights)) if weights[i] > 0), key=lambda i: (-weights[i], i))
     prediction = weighted_mean([outputs[i] for i in places], [weights[i] for i in places])
-    chosen = tuple(replace(members[i], weight=float(weights[i])) for i in places)
-    return Chosen(chosen, tuple(places), prediction)
+    members, owners = [], []
+    for place in places:
+        networks = found[place][0]
+        members += [replace(one, weight=float(weights[place]) / len(networks)) for one in networks]
+        owners += [place] * len(networks)
+    return Chosen(tuple(members), tuple(owners), prediction)
+
+
+def _trust(rows: int) -> float:
+    """Return how much is to be made of what so many rows say, from 0 to 1."""
+    return rows / (rows + TRUST)
 
 
 def _calibrated(
-    network: Network, candidate: Member, x: np.ndarray, cost: Cost, share: float
-) -> tuple[ModelMember, np.ndarray]:
-    """Return the member with its temperature built in, and its output on ``x``."""
-    member = model_member(network, candidate)
-    logits = forward(member.architecture, member.params, member.running, x)
-    head = member.architecture["head"]
+    network: Network,
+    candidate: Sequence[Member],
+    x: np.ndarray,
+    cost: Cost,
+    folds: Sequence[Fold] | None,
+) -> tuple[list[ModelMember], np.ndarray]:
+    """Return the candidate's networks with one temperature built in, and their output on judged rows."""
+    members = [model_member(network, one) for one in candidate]
+    parts = [x] if folds is None else [x[fold.valid] for fold in folds]
+    logits = [
+        forward(m.architecture, m.params, m.running, part) for m, part in zip(members, parts, strict=True)
+    ]
+    head = members[0].architecture["head"]
+
+    def output(temperature: float) -> np.ndarray:
+        each = [apply_head(head, one / temperature) for one in logits]
+        each = [one[:, 0] if head == "identity" and one.shape[1] == 1 else one for one in each]
+        return each[0] if folds is None else out_of_fold(folds, each, len(x))[judged_rows(folds)]
+
     if head == "identity":
-        return member, logits[:, 0] if logits.shape[1] == 1 else logits
-    costs = [cost(apply_head(head, logits / t)) for t in _TEMPERATURES]
+        return members, output(1.0)
+    costs = [cost(output(t)) for t in _TEMPERATURES]
+    share = _trust(len(output(1.0)))
     temperature = float(_TEMPERATURES[int(np.argmin(costs))]) ** share
-    member = model_member(network, candidate, temperature=temperature)
-    return member, apply_head(head, logits / temperature)
+    return [model_member(network, one, temperature=temperature) for one in candidate], output(temperature)

@@ -5,30 +5,50 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 
 from goodfit.data.prepare import Part, Prepared
+from goodfit.errors import InputError
 from goodfit.model.baseline import fit_linear, guess
 from goodfit.network import Network
+from goodfit.search.folds import Fold, fold_of_each, judged_rows, make_folds, out_of_fold
 from goodfit.stats.intervals import score_interval
 from goodfit.stats.metrics import Metric, get_metric
 
 
 @dataclass(frozen=True, eq=False)
 class Problem:
-    """The prepared data as the engine and the metrics want it."""
+    """The prepared data as the engine and the metrics want it; ``folds`` compare networks, or else the
+    validation rows do."""
 
     data: Prepared
     metric: Metric
     network: Network
     by_error: bool
+    folds: list[Fold] | None = None
 
     @property
     def task(self) -> str:
         """Classification or regression."""
         return self.data.codec.task
+
+    @cached_property
+    def judges(self) -> np.ndarray:
+        """Numbers of the validation rows that networks are compared on: all, or those in some fold."""
+        if self.folds is None:
+            return np.arange(len(self.data.valid.x))
+        return judged_rows(self.folds)
+
+    @cached_property
+    def judged(self) -> Part:
+        """The validation rows that networks are compared on."""
+        return self.data.valid if self.folds is None else self.data.valid.take(self.judges)
+
+    def sizes(self) -> dict[str, int]:
+        """Return the numbers of rows that train, that compare networks (the same, with folds), and sealed."""
+        data = self.data
+        return {"train": len(data.train.x), "valid": len(self.judges), "sealed": data.sealed.rows}
 
     def targets(self, part: Part) -> np.ndarray:
         """Return what a network learns: class numbers, or standardised numbers (n, 1)."""
@@ -63,22 +83,32 @@ class Problem:
         found = score_interval(self.metric, part.y, self.answer(outputs), part.weight, seed=0)
         return dict(zip(("score", "low", "high"), map(float, found), strict=True))
 
-    @cached_property
-    def _linear(self) -> Callable[[np.ndarray], np.ndarray]:
-        train = self.data.train
+    def _baselines(self, train: Part) -> dict[str, Callable[[np.ndarray], np.ndarray]]:
+        """Return what guesses, and a linear model, from these rows."""
         y, classes = self.targets(train).reshape(len(train.x)), len(self.data.codec.classes)
-        return fit_linear(self.task, train.x, y, train.loss_weight, classes, self.data.request.seed)
-
-    def baselines(self, part: Part, name: str) -> dict[str, dict[str, Any]]:
-        """Return the scores of guessing and of a linear model on a part, under ``name``."""
-        train, classes = self.data.train, len(self.data.codec.classes)
-        y = self.targets(train).reshape(len(train.x))
-        guessed = guess(self.task, y, train.weight, classes, len(part.x))
+        linear = fit_linear(self.task, train.x, y, train.loss_weight, classes, self.data.request.seed)
         shown = "majority" if self.task == "classification" else "mean"
+        return {shown: lambda x: guess(self.task, y, train.weight, classes, len(x)), "linear": linear}
+
+    def examined_baselines(self, part: Part) -> dict[str, dict[str, float]]:
+        """Return the scores on ``part`` of guessing and of a linear model, from all training rows."""
         return {
-            shown: {name: self.score(part, guessed)},
-            "linear": {name: self.score(part, self._linear(part.x))},
+            name: self.score(part, predict(part.x))
+            for name, predict in self._baselines(self.data.train).items()
         }
+
+    def validated_baselines(self) -> dict[str, dict[str, float]]:
+        """Return the same on the rows that networks are compared on; with folds, from the fold's own rows."""
+        train = self.data.train
+        if self.folds is None:
+            return self.examined_baselines(self.judged)
+        each = [self._baselines(train.take(fold.train)) for fold in self.folds]
+        found = {}
+        for name in each[0]:
+            outputs = [b[name](train.x[f.valid]) for b, f in zip(each, self.folds, strict=True)]
+            joined = out_of_fold(self.folds, outputs, len(train.x))
+            found[name] = self.score(self.judged, joined[self.judges])
+        return found
 
     def score_of(self, error: float, loss: float) -> float:
         """Return a member's metric where its error or loss on validation rows tells it, else the loss."""
@@ -86,7 +116,7 @@ class Problem:
         if name in ("accuracy", "balanced_accuracy"):
             return 1.0 - error
         if name == "r2":
-            valid = self.data.valid
+            valid = self.judged
             mean = np.average(valid.y, weights=valid.weight)
             return float(
                 1.0 - error * codec.y_scale**2 / np.average((valid.y - mean) ** 2, weights=valid.weight)
@@ -97,7 +127,11 @@ class Problem:
 
 
 def make_problem(data: Prepared, metric_name: str | None) -> Problem:
-    """Return the problem that the data pose; the metric is accuracy or R² unless named."""
+    """Return the problem that the data pose; the metric is accuracy or R² unless named.
+
+    Raises:
+        InputError: an unknown metric, or one of another task; rows that cannot be cut into such folds.
+    """
     task, codec = data.codec.task, data.codec
     default = "accuracy" if task == "classification" else "r2"
     if task == "classification" and data.request.class_weight is not None:
@@ -110,4 +144,16 @@ def make_problem(data: Prepared, metric_name: str | None) -> Problem:
     else:
         network = Network(width, 1, "absolute_error" if metric.name == "mae" else "squared_error", scale)
     by_error = metric.name in ("accuracy", "balanced_accuracy", "r2", "rmse", "mae")
-    return Problem(data, metric, network, by_error)
+    return Problem(data, metric, network, by_error, _folds(data))
+
+
+def _folds(data: Prepared) -> list[Fold] | None:
+    request, marks, y = data.request, data.marks, data.train.y
+    if request.fold is not None:
+        if len(np.unique(marks["fold"])) < 2:
+            raise InputError(f"The --fold column {request.fold!r} must hold at least 2 values, got 1.")
+        return fold_of_each(marks["fold"])
+    if request.cv is None:
+        return None
+    groups, times = marks.get("group"), marks.get("time")
+    return make_folds(request.cv, y, groups=groups, times=times, repeats=request.repeats, seed=request.seed)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -54,6 +54,30 @@ def make_folds(
     if not pairs:
         raise InputError("cv yields no fold.")
     return [_fold(i, pair, len(y)) for i, pair in enumerate(pairs)]
+
+
+def out_of_fold(folds: Sequence[Fold], values: Sequence[np.ndarray], rows: int) -> np.ndarray:
+    """Return one array (rows, …) from one a fold, (its rows, …): the mean over the folds that hold a row.
+
+    NaN where no fold does.
+    """
+    sums = np.zeros((rows, *np.shape(values[0])[1:]))
+    counts = np.zeros((rows, *(1,) * (sums.ndim - 1)))
+    for fold, found in zip(folds, values, strict=True):
+        sums[fold.valid] += found
+        counts[fold.valid] += 1
+    with np.errstate(invalid="ignore"):
+        return sums / counts
+
+
+def judged_rows(folds: Sequence[Fold]) -> np.ndarray:
+    """Return the numbers of the rows that some fold is judged by, in order."""
+    return np.unique(np.concatenate([fold.valid for fold in folds]))
+
+
+def fold_of_each(codes: np.ndarray) -> list[Fold]:
+    """Return a fold for every value in ``codes`` (N,): judged by its rows, trained on all others."""
+    return make_folds([(codes != code, codes == code) for code in np.unique(codes)], codes)
 
 
 def _counted(cv: int, y: np.ndarray, groups: Any, times: Any, repeats: int, seed: int) -> Iterable[Any]:

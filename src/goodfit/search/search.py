@@ -25,7 +25,7 @@ import numpy as np
 
 from goodfit.engine.population import Legs, Member, Population
 from goodfit.recipe import Recipe
-from goodfit.search.folds import Fold
+from goodfit.search.folds import Fold, out_of_fold
 from goodfit.search.plan import Planner, Round, Settings
 from goodfit.search.rank import Optimism, Standing, optimism, simplest, standing
 from goodfit.search.sampler import Sampler, Zoom
@@ -271,14 +271,9 @@ class Search:
             return None
         if self.folds[0] is None:
             return members[0].costs
-        sums, counts = np.zeros((2, self.population.held_out))
-        for fold, member in zip(self.folds, members, strict=True):
-            assert fold is not None
-            assert member.costs is not None
-            sums[fold.valid] += member.costs
-            counts[fold.valid] += 1
-        with np.errstate(invalid="ignore"):
-            return (sums / counts).astype(np.float32)
+        folds = [f for f in self.folds if f is not None]
+        each = [m.costs for m in members if m.costs is not None]
+        return out_of_fold(folds, each, self.population.held_out).astype(np.float32)
 
     def costs(self, trial: Trial) -> np.ndarray | None:
         """Return the trial's cost on each validation row at its best state, (N,), or None if it has none."""
