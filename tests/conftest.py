@@ -6,6 +6,10 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("any machine", deadline=None)  # a busy one must fail no test
+settings.load_profile("any machine")
 
 _SIBLING = Path(__file__).resolve().parents[2] / "shared" / "data"
 

@@ -25,16 +25,14 @@ from goodfit.model.problem import Problem, make_problem
 from goodfit.recipe import Recipe
 from goodfit.result import found_by
 from goodfit.search.budget import Budget, parse_budget
-from goodfit.search.plan import EXPLORE, FULL_RUNS, HALVING, NOMINAL, Settings
+from goodfit.search.plan import ENOUGH, EXPLORE, FULL_RUNS, HALVING, NOMINAL, Extension, Settings
 from goodfit.search.recipes import default_batch_size, default_space, recipe_space, typical
 from goodfit.search.search import Search
 from goodfit.search.space import Space
-from goodfit.search.space_file import read_space
+from goodfit.search.space_file import parse_space
 from goodfit.search.study import Study
 from goodfit.search.trial import Trial
 from goodfit.store.run import RunFolder
-
-CANDIDATES = 30  # trained networks that the ensemble is chosen from
 
 
 @dataclass(frozen=True)
@@ -42,7 +40,7 @@ class FitSettings(Request):
     """What `goodfit fit` is told: a request for data, and how to search; see the command line."""
 
     budget: str | None = None
-    space: str | None = None
+    space: str | None = None  # the text of a TOML file
     metric: str | None = None
     out: str | None = None
     device: str = "auto"
@@ -92,7 +90,7 @@ def run_fit(
     if settings.seed < 0:
         raise must_be("--seed", "a whole number >= 0", settings.seed)
     plan_for(Recipe(), chunk=settings.chunk, lanes=settings.lanes)
-    space = recipe_space(read_space(settings.space)) if settings.space else None
+    space = recipe_space(parse_space(settings.space)) if settings.space else None
     _choose_device(settings.device)
     with first_interrupt() as interrupted:
         return _fit(settings, budget, space, on_event, started, interrupted)
@@ -243,16 +241,11 @@ class _Job:
 
     def _search(self) -> Search:
         problem, data = self.problem, self.problem.data
-        folds = problem.folds
-        rows = round(mean(len(f.train) for f in folds)) if folds else len(data.train.x)
-        epochs = min(max(4e5 / rows + 8, 12), 150)
-        space, batch = self.space, default_batch_size(rows)
-        if space is not None:
-            batch = typical(space, next(space.structures())).batch_size
-        full_run = max(50, math.ceil(epochs * rows / batch))
+        space, folds = self.space, problem.folds
         if space is None:
-            largest = self._largest(full_run, batch)
-            space = default_space(problem.task, rows, data.schema.width, largest=largest)
+            largest = self._largest(self._full_run(None), default_batch_size(self._rows()))
+            space = default_space(problem.task, self._rows(), data.schema.width, largest=largest)
+        full_run = self._full_run(self.space)
         y = problem.targets(data.train)
         holdout_y = y if folds else problem.targets(data.valid)  # with folds the same rows, kept once
         population = Population(
@@ -273,7 +266,7 @@ class _Job:
                 self.settings.seed,
                 full_run,
                 problem.by_error,
-                extensions=tuple(map(parse_budget, self.folder.extensions())),
+                extensions=self._extensions(),
             ),
             Study(self.folder.path, problem.network),
             folds=folds,
@@ -281,6 +274,27 @@ class _Job:
             tell=self._tell_search,
             interrupted=self.interrupted,
         )
+
+    def _rows(self) -> int:
+        """Return how many rows a network trains on."""
+        folds = self.problem.folds
+        return round(mean(len(f.train) for f in folds)) if folds else len(self.problem.data.train.x)
+
+    def _full_run(self, space: Space | None) -> int:
+        """Return the steps of a full run; ``space`` None is the default one."""
+        rows = self._rows()
+        epochs = min(max(4e5 / rows + 8, 12), 150)
+        batch = default_batch_size(rows)
+        if space is not None:
+            batch = typical(space, next(space.structures())).batch_size
+        return max(50, math.ceil(epochs * rows / batch))
+
+    def _extensions(self) -> tuple[Extension, ...]:
+        found = []
+        for more in self.folder.extensions():
+            space = recipe_space(parse_space(more["space"])) if more["space"] else None
+            found.append(Extension(parse_budget(more["budget"]), space, self._full_run(space or self.space)))
+        return tuple(found)
 
     def _largest(self, full_run: int, batch: int) -> float:
         """Return the most weights a network may have for the budget to hold eight half runs of it."""
@@ -293,7 +307,8 @@ class _Job:
         recipes = [typical(space, structure) for structure in space.variations()]
         each = max(member_bytes(self.problem.network, recipe) for recipe in recipes)
         data = self.problem.data
-        needed = each * (CANDIDATES + 20) + 3 * (data.train.x.nbytes + data.valid.x.nbytes)
+        candidates = ENOUGH * len(self.problem.folds or [None])
+        needed = each * (candidates + 20) + 3 * (data.train.x.nbytes + data.valid.x.nbytes)
         check_memory(needed, "This run")
         lanes = self.settings.lanes or available_cores()
         members = self.budget.members
@@ -344,7 +359,7 @@ class _Job:
             )
         usable.sort(key=lambda t: (not t.complete, t.key(by_error), t.number))
         complete = [t for t in usable if t.complete]
-        return complete[:CANDIDATES] if len(complete) >= 3 else usable[:10]
+        return complete[:ENOUGH] if len(complete) >= 3 else usable[:10]
 
 
 def _training(member: Member, rows: int) -> dict[str, Any]:

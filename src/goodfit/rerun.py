@@ -19,6 +19,8 @@ from goodfit.model.model import Model, ModelMember
 from goodfit.model.problem import Problem, make_problem
 from goodfit.recipe import Recipe
 from goodfit.search.budget import parse_budget
+from goodfit.search.recipes import recipe_space
+from goodfit.search.space_file import parse_space
 from goodfit.store.run import RunFolder
 
 
@@ -40,9 +42,16 @@ def _opened(run: str) -> tuple[RunFolder, FitSettings, Problem, Model]:
 
 
 def resume(
-    run: str, *, more: str | None = None, on_event: Tell = silent, started: float | None = None
+    run: str,
+    *,
+    more: str | None = None,
+    space: str | None = None,
+    on_event: Tell = silent,
+    started: float | None = None,
 ) -> dict[str, Any]:
     """Go on with a run where it stopped, with ``more`` budget if given, and return its result.
+
+    ``space``, the text of a TOML file, is what the added budget searches.
 
     A finished run that gets no more returns its recorded result. A new exam after an extension is one more
     opening of the sealed rows if the model changed; the ledger and the result count them.
@@ -56,11 +65,13 @@ def resume(
         raise RunFolderError(f"{run} is no run of goodfit fit.")
     if more is not None:
         budget = parse_budget(config["budget"])
-        for text in (*folder.extensions(), more):
+        for text in (*(e["budget"] for e in folder.extensions()), more):
             budget = budget.more(parse_budget(text))
+        if space is not None:
+            recipe_space(parse_space(space))  # an error, before anything is written
         if folder.result() is None:
             raise RunFolderError(f"{run} is not finished: go on with it first (`goodfit study resume`).")
-        folder.extend(more)
+        folder.extend(more, space)
     return run_fit(_settings(config, run), on_event=on_event, started=started)
 
 

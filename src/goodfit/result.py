@@ -23,6 +23,7 @@ def found_by(problem: Problem, search: Search, best: Trial) -> dict[str, Any]:
         "baselines": {k: {"validation": v} for k, v in problem.validated_baselines().items()},
         "winner": {"text": best.recipe.text(), "recipe": best.recipe.to_json()},
         "members": search.planner.networks(),
+        "settled": search.settled,
         "diverged": sum(t.diverged for t in search.trials),
         "compilations": compilations(),
         "versions": _versions(),

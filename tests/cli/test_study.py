@@ -51,13 +51,36 @@ def test_extending_goes_on_where_the_search_ended(goodfit, fitted, copy):
     assert done.exit_code == 0, done.output
     result = json.loads(done.stdout)
     assert result["members"] == 12
-    assert result["extensions"] == ["8 members"]
+    assert result["extensions"] == [{"budget": "8 members", "space": None}]
     assert result["test"]["opened"] in (1, 2)  # once more if the model changed
     after = Journal(copy / "journal-search.jsonl").records()
     assert after[: len(before)] == before
     assert "4 members + 8 members" in goodfit("study", "show", copy).stdout
     again = goodfit("study", "resume", copy, "--json")
     assert json.loads(again.stdout) == result
+
+
+def test_an_extension_may_search_another_space(goodfit, copy, tmp_path):
+    space = tmp_path / "other.toml"
+    space.write_text("hidden = [[8], [12]]\ndropout = {low = 0.0, high = 0.2}\n")
+    done = goodfit("study", "extend", copy, "--budget", "8 members", "--space", space, "--json")
+    assert done.exit_code == 0, done.output
+    space.unlink()  # its text is in the run folder
+    assert json.loads(goodfit("study", "resume", copy, "--json").stdout) == json.loads(done.stdout)
+    shown = goodfit("study", "show", copy).stdout
+    assert "8 members in another space" in shown
+    told = json.loads(goodfit("study", "show", copy, "--json").stdout)
+    assert [set(one["region"]["options"]["hidden"]) for one in told["rounds"][1:]] == [{"8", "12"}]
+
+
+def test_a_wrong_space_changes_nothing(goodfit, copy, tmp_path):
+    space = tmp_path / "other.toml"
+    space.write_text("drop_out = {low = 0.0, high = 0.2}\n")
+    before = (copy / "config.json").read_bytes()
+    done = goodfit("study", "extend", copy, "--budget", "8 members", "--space", space)
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert "drop_out" in done.stderr
+    assert (copy / "config.json").read_bytes() == before
 
 
 def test_an_extension_that_was_cut_short_is_gone_on_with(goodfit, copy, monkeypatch):

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from goodfit.search import rank
-from goodfit.search.rank import optimism, simplest, standing
+from goodfit.search.rank import gain, optimism, simplest, standing
 
 
 def coins(candidates, rows, seed, p=0.5):
@@ -238,3 +238,13 @@ def test_many_rows_are_thinned_out_for_the_bootstrap_only(monkeypatch):
     assert thinned.apparent == full.apparent
     assert thinned.expected == pytest.approx(full.expected, abs=0.06)
     assert thinned.high - thinned.low > full.high - full.low
+
+
+def test_a_gain_is_the_mean_paired_difference_with_its_sign():
+    rng = np.random.default_rng(0)
+    before, after = rng.random(50), rng.random(50) * 0.8
+    weight = rng.random(50) + 0.1
+    found, error = gain(before, after, weight)
+    assert found == pytest.approx(np.average(before - after, weights=weight))
+    assert gain(after, before, weight) == pytest.approx((-found, error))
+    assert gain(before, before, weight) == (0.0, 0.0)

@@ -17,8 +17,9 @@ from goodfit.network import Network
 from goodfit.search.budget import Budget
 from goodfit.search.effects import contributions
 from goodfit.search.folds import make_folds
-from goodfit.search.plan import Settings
+from goodfit.search.plan import ENOUGH, Extension, Settings
 from goodfit.search.recipes import default_optimizers, recipe_space
+from goodfit.search.sampler import Zoom
 from goodfit.search.search import Search
 from goodfit.search.space import Space, choice, log_uniform, uniform
 from goodfit.search.study import Study
@@ -159,6 +160,51 @@ def test_a_study_on_disk_gives_the_table_of_one_in_memory(tmp_path):
     trials = replayed.run()
     assert table(trials) == in_memory
     assert replayed.costs(trials[3]).mean() == pytest.approx(trials[3].error, abs=1e-6)
+
+
+def extended(space, folder=None, **told):
+    more = (Extension(Budget(members=24), space, 90), Extension(Budget(members=8)))
+    settings = Settings(Budget(members=16), 0, 60, extensions=more)
+    population = problem()
+    return Search(population, FOUR, settings, Study(folder, population.network), **told)
+
+
+def test_an_extension_may_search_another_space(tmp_path):
+    use_cache()
+    other = FOUR.replace("hidden", choice((80,), (40,))).replace("label_smoothing", uniform(0.0, 0.3))
+    run = extended(other, tmp_path)
+    trials = run.run()
+    assert [t.space is FOUR for t in trials] == [True] * 16 + [False] * 32
+    assert {t.recipe.hidden for t in trials[16:]} == {(80,), (40,)}
+    assert {t.horizon for t in trials[16:] if not t.harvest} == {90}
+    again = table(extended(other).run())
+    assert table(trials) == again
+    journal = tmp_path / "journal-search.jsonl"
+    lines = journal.read_bytes().splitlines(keepends=True)
+    for kept in range(len(lines)):  # killed after any decision or wave
+        journal.write_bytes(b"".join(lines[:kept]))
+        assert table(extended(other, tmp_path).run()) == again
+
+
+def test_what_was_learned_of_the_old_space_narrows_the_new_one():
+    other = FOUR.replace("label_smoothing", uniform(0.0, 0.3))
+    run = extended(other)
+    trials = run.run()[:16]
+    sampler = Zoom(other)
+    moves = sampler.observe(trials)
+    expected = Zoom(FOUR)
+    assert [m.path for m in moves] == [m.path for m in expected.observe(trials)]
+
+
+def test_a_search_ends_early_where_rounds_gain_no_more_than_noise():
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(500, 6)).astype(np.float32), rng.integers(2, size=500).astype(np.int32)
+    population = Population(Network(6, 2), x[:300], y[:300], holdout=(x[300:], y[300:], np.ones((1, 200))))
+    run = search(population, Budget(members=1000), full_run=30)
+    trials = run.run()
+    assert run.settled
+    assert len(trials) < 600
+    assert sum(t.complete for t in trials) >= ENOUGH
 
 
 KILLED = """

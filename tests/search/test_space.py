@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 from collections import Counter
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from goodfit.errors import InputError
+from goodfit.search.region import Region
 from goodfit.search.space import (
     Choice,
     Range,
@@ -292,3 +294,46 @@ def test_names_are_texts_without_a_dot_wherever_they_stand(name):
 def test_a_wrong_path_is_told_the_nearest():
     with pytest.raises(InputError, match=r"no 'optimizer.Adam.l' \(did you mean 'optimizer.Adam.lr'\?\)"):
         TREE.replace("optimizer.Adam.l", 3)
+
+
+# --- points of another space
+
+
+@given(spaces, st.integers(0, 2**32))
+def test_a_point_carries_to_an_equal_space_and_values_stay(space, seed):
+    twin = Space(space.tree)
+    for point in Region.whole(space).sample(3, np.random.default_rng(seed)):
+        carried = twin.carry(point, space)
+        assert carried == point
+        assert twin.values(carried) == space.values(point)
+
+
+def test_options_carry_by_name_and_ranges_by_value():
+    other = TREE.replace("hidden", choice((32,), (64, 64))).replace(
+        "optimizer.Adam.lr", log_uniform(0.1, 0.2)
+    )
+    point = {
+        "hidden": 0,
+        "optimizer": 1,
+        "batch_size": 0,
+        "optimizer.Adam.schedule": 2,
+        "optimizer.Adam.lr": 0.001,
+    }
+    carried = other.carry(point, TREE)
+    assert carried is not None
+    assert other.values(carried) == TREE.values(point)
+    assert carried["hidden"] == 1
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        TREE.replace("hidden", choice((128,))),
+        TREE.replace("batch_size", 32),
+        Space({k: v for k, v in TREE.tree.items() if k != "batch_size"}),
+        Space({**TREE.tree, "dropout": uniform(0.0, 0.5)}),
+    ],
+)
+def test_a_point_with_no_place_in_the_space_does_not_carry(other):
+    point = TREE.middle(TREE.structure_with({}))
+    assert other.carry(point, TREE) is None

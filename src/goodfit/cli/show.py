@@ -53,7 +53,12 @@ def show_result(result: dict[str, Any], data: str | None = None, *, notes: bool 
     searched = (
         f"{count(result['members'], 'network')} in {result['seconds']:.0f} s, {programs} compiled{diverged}"
     )
-    _block(console, "Searched", [searched])
+    lines = [searched]
+    if result["settled"]:
+        lines.append(
+            "Ended before its budget: the last rounds gained no more than noise. More: goodfit study extend."
+        )
+    _block(console, "Searched", lines)
     if result.get("ranking"):
         _block(console, "How sure is the ranking of single networks?", _how_sure(result["ranking"]))
     if result["contributions"]:

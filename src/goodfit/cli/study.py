@@ -34,7 +34,7 @@ def study_show(run: _Run, as_json: _AsJson = False) -> None:
 
 def study_resume(ctx: typer.Context, run: _Run, as_json: _AsJson = False) -> None:
     """Go on with a run that was stopped or killed, as its own command would."""
-    _go_on(ctx, run, None, as_json)
+    _go_on(ctx, run, None, None, as_json)
 
 
 def study_extend(
@@ -43,25 +43,31 @@ def study_extend(
     budget: Annotated[
         str, typer.Option(metavar="TEXT", help="How much more: of the kind that the run's own budget is.")
     ],
+    space: Annotated[
+        str | None,
+        typer.Option(metavar="FILE", help="What the added budget searches: a TOML file (docs/search.md)."),
+    ] = None,
     as_json: _AsJson = False,
 ) -> None:
-    """Give a finished run more budget: the search goes on where it ended.
+    """Give a finished run more budget: the search goes on where it ended, in another space if one is given.
 
     The ensemble is chosen anew. If the model changes, its exam opens the sealed rows once more, and the
     result says so.
     """
-    _go_on(ctx, run, budget, as_json)
+    _go_on(ctx, run, budget, space, as_json)
 
 
-def _go_on(ctx: typer.Context, run: str, more: str | None, as_json: bool) -> None:
+def _go_on(ctx: typer.Context, run: str, more: str | None, space: str | None, as_json: bool) -> None:
     with interrupts_held_back():
         from goodfit.cli.live import live_events
         from goodfit.cli.output import print_json
         from goodfit.rerun import resume
+        from goodfit.search.space_file import read_space_text
 
+    text = None if space is None else read_space_text(space)
     with live_events() as tell:
         started = (ctx.obj or {}).get("started")
-        result: dict[str, Any] = resume(run, more=more, on_event=tell, started=started)
+        result: dict[str, Any] = resume(run, more=more, space=text, on_event=tell, started=started)
     if as_json:
         print_json(result)
     else:

@@ -19,11 +19,16 @@ MOST_TRIALS, MOST_FAILURES = 10, 8
 def show_story(run: str, config: dict[str, Any], story: Story, result: dict[str, Any] | None) -> None:
     """Print a study's rounds, what moved, its best trials, its failures."""
     console = Console(highlight=False)
-    more = "".join(f" + {text}" for text in config.get("extensions", []))
+    more = "".join(
+        f" + {e['budget']}" + (" in another space" if e["space"] else "")
+        for e in config.get("extensions", [])
+    )
     state = "finished" if result else "searched, not concluded" if story.ended else "not finished"
     console.print(Text(f"{run}: {state}", style="bold"))
     began = count(len(story.trials), "trial")
     console.print(f"Budget {config['budget']}{more}; {story.seconds:.0f} s so far, {began} begun.")
+    if story.settled:
+        console.print("It ended before its budget: the last rounds gained no more than noise.")
     console.print(_rounds(story))
     moved = story.regions()
     if moved:

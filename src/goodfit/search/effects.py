@@ -18,7 +18,7 @@ def contributions(trials: Sequence[Trial], score: Callable[[Trial], float]) -> l
     their round, so a technique that breaks networks shows it. The interval is Welch's, 95 %. It says what
     went together in this search, not what would happen if only this one thing were changed.
     """
-    trials = [t for t in trials if t.keys and not t.harvest]
+    trials = [t for t in trials if t.keys and not t.harvest and t.space is trials[-1].space]
     values = _centred(trials, score)
     found = []
     for path, choice in trials[0].space.choices.items() if trials else ():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,10 +11,11 @@ import numpy as np
 
 from goodfit.engine.plan import flops_per_step
 from goodfit.engine.population import Population
+from goodfit.recipe import Recipe
 from goodfit.search.budget import Budget
-from goodfit.search.recipes import typical
+from goodfit.search.recipes import recipe_of, typical
 from goodfit.search.sampler import Ask, Sampler
-from goodfit.search.space import Space, Structure
+from goodfit.search.space import Space
 from goodfit.search.trial import Trial, best_first
 
 STOPS = (1 / 9, 1 / 3, 1.0)  # shares of a full run
@@ -26,6 +27,18 @@ NOMINAL = 4.5e10  # operations a second and lane, until the first wave has been 
 COMPILING = 0.15  # share of a time budget that compiling may take
 COMPILATION = 2.5  # seconds of one core for a program (docs/log.md)
 BEST = 4  # points that a harvest goes on from
+PATIENCE = 3  # rounds of draws in a row that gain no more than noise before no more are drawn
+HARVESTS = 2  # harvests in a row that gain no more before the search ends early
+ENOUGH = 30  # full runs that an ensemble is chosen from; with fewer a search does not end early
+
+
+@dataclass(frozen=True)
+class Extension:
+    """What a finished study is given: more budget, and another space if any."""
+
+    budget: Budget
+    space: Space | None = None
+    full_run: int = 0  # steps in that space
 
 
 @dataclass(frozen=True)
@@ -38,7 +51,7 @@ class Settings:
     by_error: bool = True
     evaluations: int = 30  # in a full run
     structures: int = 4  # in a round, at most
-    extensions: tuple[Budget, ...] = ()  # what was added after the budget was spent, one after another
+    extensions: tuple[Extension, ...] = ()  # given after the budget was spent, one after another
 
 
 def stops_of(steps: int) -> list[int]:
@@ -65,10 +78,10 @@ class Round:
         ranked = best_first(self.trials, by_error)
         return [t for t in ranked[: max(1, round(len(ranked) * KEEP))] if not t.diverged]
 
-    def left(self) -> list[tuple[Structure, float]]:
-        """Return the work that is expected to be left: (structure, steps) of one network each."""
+    def left(self) -> list[tuple[Recipe, float]]:
+        """Return the work that is expected to be left: (recipe, steps) of one network each."""
         after = KEEP if self.stop < len(self.trials[0].stops) - 1 else 1.0
-        return [(t.structure, after * (t.horizon - t.step)) for t in self.trials]
+        return [(t.recipe, after * (t.horizon - t.step)) for t in self.trials]
 
 
 class Planner:
@@ -95,10 +108,18 @@ class Planner:
     ) -> None:
         self.population, self.space, self.settings, self.sampler = population, space, settings, sampler
         self.folds = folds
-        self.budget = settings.budget  # grows when a study is extended
+        self.budget, self.full_run = settings.budget, settings.full_run
         self.trials: list[Trial] = []
+        self._begun = 0  # trials before the last extension
         self.rate: float | None = None  # operations a second, all lanes, measured
         self._started = (time.time() if started is None else started) - spent
+
+    def extend(self, more: Extension, sampler: Sampler) -> None:
+        """Go on with more budget, in another space if one is given."""
+        self.budget, self.sampler = self.budget.more(more.budget), sampler
+        self._begun = len(self.trials)
+        if more.space is not None:
+            self.space, self.full_run = more.space, more.full_run or self.full_run
 
     def elapsed(self) -> float:
         """Seconds of search so far, those before a kill included."""
@@ -125,11 +146,11 @@ class Planner:
             return self.networks() / budget.members
         return self._steps() / (budget.steps or 1)
 
-    def _share_of(self, work: Sequence[tuple[Structure, float]]) -> float:
-        """Return the share of the budget that (structure, steps) pairs will take, a network a fold each."""
+    def _share_of(self, work: Sequence[tuple[Recipe, float]]) -> float:
+        """Return the share of the budget that (recipe, steps) pairs will take, a network a fold each."""
         budget = self.budget
         if budget.seconds is not None:
-            operations = self.folds * sum(self.cost(structure) * steps for structure, steps in work)
+            operations = self.folds * sum(self.cost(recipe) * steps for recipe, steps in work)
             return operations / self._operations_per_second() / budget.seconds
         if budget.steps is not None:
             return self.folds * sum(steps for _, steps in work) / budget.steps
@@ -140,17 +161,24 @@ class Planner:
 
     def lanes(self) -> int:
         """Return how many calls run at once here."""
-        return self.population.plan(typical(self.space, next(self.space.structures()))).lanes
+        return self.population.plan(self._first()).lanes
 
-    def cost(self, structure: Structure) -> float:
+    def cost(self, recipe: Recipe) -> float:
         """Return the operations of one step of one network."""
-        return float(flops_per_step(self.population.network, typical(self.space, structure)))
+        return float(flops_per_step(self.population.network, recipe))
 
-    def _chunk(self, structure: Structure) -> int:
-        return self.population.plan(typical(self.space, structure)).chunk
+    def _first(self) -> Recipe:
+        """Return a recipe of the space's first structure."""
+        return typical(self.space, next(self.space.structures()))
 
-    def plan(self, wave: int, rounds: Sequence[Round]) -> dict[str, Any]:
-        """Decide what starts in this wave beside the rounds under way: draws, a harvest, or nothing."""
+    def plan(
+        self, wave: int, rounds: Sequence[Round], gained: Callable[[int], bool] = lambda number: True
+    ) -> dict[str, Any]:
+        """Decide what starts in this wave beside the rounds under way: draws, a harvest, or nothing.
+
+        ``gained(number)`` tells whether the best full run of all is better by more than noise than the best
+        from before the round of that number.
+        """
         nothing: dict[str, Any] = {
             "wave": wave,
             "draws": [],
@@ -161,17 +189,32 @@ class Planner:
         if self.trials and self.spent() >= 1.0:
             return nothing
         under_way = self._share_of([work for one in rounds for work in one.left()])
-        if not self.trials or self._explored() + under_way + self._half_a_round() < EXPLORE:
+        drawing = not self.trials or self._explored() + under_way + self._half_a_round() < EXPLORE
+        settled = self._settled(rounds, PATIENCE, gained, harvest=False)
+        if drawing and not settled:
             return nothing | self._plan_draws(wave)
         if rounds or not any(t.complete for t in self.trials):
             return nothing  # the rounds under way come first
+        enough = sum(t.complete for t in self.trials) >= ENOUGH
+        if settled and enough and self._settled(rounds, HARVESTS, gained, harvest=True):
+            return nothing | {"settled": True}
         return nothing | (self._plan_harvest(wave) or {})
+
+    def _settled(
+        self, rounds: Sequence[Round], patience: int, gained: Callable[[int], bool], *, harvest: bool
+    ) -> bool:
+        """Tell whether the last rounds of a kind, since the last extension, gained no more than noise."""
+        under_way = {one.trials[0].round for one in rounds}
+        ended = {t.round for t in self.trials[self._begun :] if t.harvest == harvest} - under_way
+        if len(ended) < patience + (not harvest):  # the first draws have nothing to gain on
+            return False
+        return not gained(sorted(ended)[-patience])
 
     def _explored(self) -> float:
         """Return the share of the budget that went into draws; harvests before an extension do not count."""
         if self.budget.members is not None:
             return sum(not t.harvest for t in self.trials) * self.folds / self.budget.members
-        work = [(t.harvest, t.step * self.cost(t.structure)) for t in self.trials]
+        work = [(t.harvest, t.step * self.cost(t.recipe)) for t in self.trials]
         everything = sum(cost for _, cost in work)
         drawn = sum(cost for harvest, cost in work if not harvest)
         return self.spent() * (drawn / everything if everything else 1.0)
@@ -182,32 +225,32 @@ class Planner:
         last = [t for t in self.trials if t.round == latest]
         if self.budget.members is not None:
             return len(last) * self.folds / self.budget.members / 2
-        return self._share_of([(t.structure, HALVING * t.horizon / 2) for t in last])
+        return self._share_of([(t.recipe, HALVING * t.horizon / 2) for t in last])
 
     def _plan_draws(self, wave: int) -> dict[str, Any]:
         first = not self.trials
-        seen = {t.structure for t in self.trials}
-        chunk = self._chunk(next(self.space.structures()))
+        chunk = self.population.plan(self._first()).chunk
         per_fold = -(-chunk // self.folds)  # folds fill a chunk, too
         each = max(per_fold, 4 if first else 5)
-        ask = Ask(wave, each, self.settings.structures, self._affordable() - len(seen), self.settings.seed)
+        ask = Ask(wave, each, self.settings.structures, self._new_structures(), self.settings.seed)
         points = self.sampler.propose(ask, self.trials)
-        steps = self._full_run([self.space.structure_of(p) for p in points])
+        steps = self._full_run([recipe_of(self.space, point) for point in points])
         points = points[: self._most_trials(steps, len(points))]
         return {"draws": points, "stops": stops_of(steps)}
 
-    def _affordable(self) -> int:
-        """Return how many structures the budget can compile; counted budgets can all they ask for."""
+    def _new_structures(self) -> int:
+        """Return how many more structures the budget can compile; counted budgets can all they ask for."""
         seconds = self.budget.seconds
         if seconds is None:
             return self.space.size()
-        return max(2, int(seconds * self.lanes() * COMPILING / COMPILATION))
+        affordable = max(2, int(seconds * self.lanes() * COMPILING / COMPILATION))
+        return affordable - len({(id(t.space), t.structure) for t in self.trials})
 
-    def _full_run(self, structures: list[Structure]) -> int:
+    def _full_run(self, recipes: list[Recipe]) -> int:
         """Return the steps of a full run, so that the budget holds about `FULL_RUNS` of them."""
-        wanted, budget, folds = self.settings.full_run, self.budget, self.folds
+        wanted, budget, folds = self.full_run, self.budget, self.folds
         if budget.seconds is not None:
-            cost = float(np.mean([self.cost(s) for s in structures])) * folds
+            cost = float(np.mean([self.cost(recipe) for recipe in recipes])) * folds
             possible = budget.seconds * self._operations_per_second() / (cost * FULL_RUNS)
             return int(np.clip(possible, max(20, 0.1 * wanted), wanted))
         if budget.steps is not None:
@@ -226,15 +269,19 @@ class Planner:
 
     def _plan_harvest(self, wave: int) -> dict[str, Any] | None:
         """Return a round of full runs close to the best points, or None if none fits any more."""
-        best = [t for t in best_first(self.trials, self.settings.by_error) if t.complete][:BEST]
-        chunk, folds = self._chunk(best[0].structure), self.folds
+        complete = [t for t in best_first(self.trials, self.settings.by_error) if t.complete]
+        carried = [(t, point) for t in complete if (point := self.space.carry(t.point, t.space)) is not None]
+        if not carried:
+            return None  # all are of a space that is searched no more
+        best = [t for t, _ in carried[:BEST]]
+        chunk, folds = self.population.plan(best[0].recipe).chunk, self.folds
         count = (
             max(1, 2 * chunk // folds) if chunk > 1 else 4
         )  # never by the lanes, which decide nothing but time
         steps, budget = max(t.horizon for t in best), self.budget
         if budget.seconds is not None:
             longest = steps
-            cost = folds * float(np.mean([self.cost(best[i % len(best)].structure) for i in range(count)]))
+            cost = folds * float(np.mean([self.cost(best[i % len(best)].recipe) for i in range(count)]))
             left = 0.95 * (budget.seconds - self.elapsed()) * self._operations_per_second()
             while count > 1 and left / (cost * count) < steps:  # fewer networks rather than shorter runs
                 count //= 2
@@ -247,5 +294,5 @@ class Planner:
             count = min(count, (budget.steps - self._steps()) // (steps * folds))
         rng = Ask(wave, 0, 0, 0, self.settings.seed).rng()
         region = self.sampler.region
-        draws = [region.close_to(best[i % len(best)].point, rng) for i in range(count)]
+        draws = [region.close_to(carried[i % len(best)][1], rng) for i in range(count)]
         return {"draws": draws, "stops": stops_of(steps), "first stop": len(STOPS) - 1} if draws else None

@@ -51,6 +51,14 @@ def standing(costs: np.ndarray, weight: np.ndarray | None = None) -> Standing:
     return Standing(mean, error, behind, behind_error, alike, best)
 
 
+def gain(before: np.ndarray, after: np.ndarray, weight: np.ndarray) -> tuple[float, float]:
+    """Return by how much costs (N,) fell from ``before`` to ``after``, and the standard error of that."""
+    found = standing(np.array([after, before]), weight)
+    other = 1 - found.best
+    sign = 1.0 if found.best == 0 else -1.0
+    return sign * float(found.behind[other]), float(found.behind_error[other])
+
+
 def simplest(found: Standing, size: np.ndarray) -> int:
     """Return the smallest candidate within one standard error of the best, of equals the better one.
 

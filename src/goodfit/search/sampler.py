@@ -55,14 +55,19 @@ class Zoom:
 
     def observe(self, trials: Sequence[Trial]) -> list[Move]:
         """Move the region by all trials that reached their first stop."""
-        order = merged_order([t for t in trials if t.keys])
-        evidence = sum(len(t.keys) for t in order)
+        found = self._ranked(trials)
+        evidence = sum(len(t.keys) for t, _ in found)
         if evidence == self._seen:
             return []  # the same evidence must not narrow twice
         self._seen = evidence
-        outcomes = [Outcome(t.point, float(rank), not t.harvest) for rank, t in enumerate(order)]
+        outcomes = [Outcome(point, float(rank), not t.harvest) for rank, (t, point) in enumerate(found)]
         self.region, moves = zoom(self.region, outcomes)
         return moves
+
+    def _ranked(self, trials: Sequence[Trial]) -> list[tuple[Trial, Point]]:
+        """Return the trials that reached their first stop, best first, with their points in this space."""
+        order = merged_order([t for t in trials if t.keys])
+        return [(t, point) for t in order if (point := self.space.carry(t.point, t.space)) is not None]
 
     def propose(self, ask: Ask, trials: Sequence[Trial]) -> list[Point]:
         """Return ``each`` points of every structure, interleaved so that a cut leaves some of each."""
@@ -78,15 +83,17 @@ class Zoom:
     def _structures(self, ask: Ask, trials: Sequence[Trial], rng: np.random.Generator) -> list[Structure]:
         """Return a spread of structures at first; then the best half, neighbours of the best, a stranger."""
         count = min(ask.structures, self.space.size())
-        seen = {t.structure for t in trials}
-        if not trials:
+        carried = [self.space.carry(t.point, t.space) for t in trials]
+        seen = list(dict.fromkeys(self.space.structure_of(point) for point in carried if point is not None))
+        if not seen:
             return self.region.structures(max(1, min(count, ask.new_structures)), rng)
         chosen: list[Structure] = []
-        for trial in merged_order([t for t in trials if t.keys]):
-            if trial.structure not in chosen and len(chosen) < max(1, count // 2):
-                chosen.append(trial.structure)
+        for _, point in self._ranked(trials):
+            structure = self.space.structure_of(point)
+            if structure not in chosen and len(chosen) < max(1, count // 2):
+                chosen.append(structure)
         if not chosen:  # none reached its first stop: nothing to stay close to
-            chosen.append(trials[0].structure)
+            chosen.append(seen[0])
         everything, room = Region.whole(self.space), ask.new_structures
         for attempt in range(NEIGHBOURS):
             if len(chosen) >= count:

@@ -12,6 +12,10 @@ only trials of one round, at one stop, are ever weeded out against each other.
 
 *Harvest* rounds then spend what is left on full runs of the best points with new seeds and values close by:
 what an ensemble is made of, and more seeds for those that cannot be told from the best.
+
+Draws end before their share of the budget where three rounds in a row gained no more than a standard error.
+The search ends before its budget where, besides, two harvests gained no more, and an ensemble has enough
+networks to choose from.
 """
 
 from __future__ import annotations
@@ -19,6 +23,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -26,8 +31,8 @@ import numpy as np
 from goodfit.engine.population import Legs, Member, Population
 from goodfit.recipe import Recipe
 from goodfit.search.folds import Fold, out_of_fold
-from goodfit.search.plan import Planner, Round, Settings
-from goodfit.search.rank import Optimism, Standing, optimism, simplest, standing
+from goodfit.search.plan import Extension, Planner, Round, Settings
+from goodfit.search.rank import Optimism, Standing, gain, optimism, simplest, standing
 from goodfit.search.sampler import Sampler, Zoom
 from goodfit.search.space import Point, Space
 from goodfit.search.study import Study
@@ -62,7 +67,7 @@ class Search:
         settings: budget, seed, length of a full run.
         study: the journal; decisions and results in it are replayed.
         folds: train each trial once a fold, judged by the fold's rows; None: one network a trial.
-        sampler: where points come from; `Zoom` unless given.
+        sampler: makes what draws points from a space.
         started: `time.time()` that the budget's clock counts from.
         tell: called with (kind, data) for every event worth showing.
         interrupted: polled between calls; true ends the search with what it has.
@@ -76,14 +81,14 @@ class Search:
         study: Study,
         *,
         folds: Sequence[Fold] | None = None,
-        sampler: Sampler | None = None,
+        sampler: Callable[[Space], Sampler] = Zoom,
         started: float | None = None,
         tell: Callable[[str, dict[str, Any]], None] = lambda kind, data: None,
         interrupted: Callable[[], bool] = lambda: False,
     ) -> None:
         self.population, self.space, self.settings, self.study = population, space, settings, study
         self.folds: Sequence[Fold | None] = [None] if folds is None else folds
-        self.sampler = Zoom(space) if sampler is None else sampler
+        self._make_sampler, self.sampler = sampler, sampler(space)
         self.planner = Planner(
             population,
             space,
@@ -99,6 +104,7 @@ class Search:
         self._told = 0.0
         self._running = 0
         self._stage = ""
+        self.settled = False  # ended before its budget, because rounds gained no more than noise
         self._shares = [self._weight(fold) for fold in self.folds]
 
     def elapsed(self) -> float:
@@ -118,14 +124,31 @@ class Search:
             if not self._rounds or self._run_wave(wave):
                 if not extensions or self._interrupted():
                     break
-                self.planner.budget = self.planner.budget.more(extensions.pop(0))
+                self._extend(extensions.pop(0))
             wave += 1
         return self.trials
 
+    def _extend(self, more: Extension) -> None:
+        if more.space is not None:
+            self.space, self.sampler = more.space, self._make_sampler(more.space)
+            self.sampler.observe(self.trials)
+        self.planner.extend(more, self.sampler)
+
     def _plan(self, wave: int) -> dict[str, Any]:
-        plan = self.planner.plan(wave, self._rounds)
+        plan = self.planner.plan(wave, self._rounds, self._gained)
         texts = [self.space.text(self.space.structure_of(point)) for point in plan["draws"]]
         return plan | {"texts": texts}
+
+    def _gained(self, number: int) -> bool:
+        """Tell whether a full run is better, by a standard error, than all from before a round."""
+        ranked = [t for t in self.ranked() if t.complete and self.costs(t) is not None]
+        before = [t for t in ranked if t.round < number]
+        if not before:
+            return True
+        judged = self._judges > 0
+        costs = [np.asarray(self.costs(t))[judged] for t in (before[0], ranked[0])]
+        fallen, error = gain(costs[0], costs[1], self._judges[judged])
+        return not fallen <= error  # of too few rows the error is not known
 
     def ranked(self) -> list[Trial]:
         """Return the trials that came furthest first, the best of them first."""
@@ -133,6 +156,7 @@ class Search:
 
     def _begin(self, plan: dict[str, Any]) -> None:
         """Start the trials of a plan as a round of their own."""
+        self.settled = plan.get("settled", False)
         trials = []
         for point in plan["draws"]:
             number = len(self.trials)
@@ -222,7 +246,7 @@ class Search:
                 members.append(member)
                 legs.append(Legs(until, every))
                 owner[id(member)] = trial
-                work += (until - member.step) * self.planner.cost(trial.structure)
+                work += (until - member.step) * self.planner.cost(trial.recipe)
                 fresh = fresh and member.step == 0
         began = time.time()
 
@@ -264,6 +288,15 @@ class Search:
         _, sets = self.population.judged_by(Member(Recipe(), 0, **_rows(fold)))
         return float(sets[0].sum())
 
+    @cached_property
+    def _judges(self) -> np.ndarray:
+        """The weights of the validation rows over all folds, (N,); 0 where none holds the row."""
+        weight = np.zeros(self.population.held_out)
+        for fold in self.folds:
+            rows, sets = self.population.judged_by(Member(Recipe(), 0, **_rows(fold)))
+            np.add.at(weight, rows, sets[0])
+        return weight
+
     def _costs(self, trial: Trial) -> np.ndarray | None:
         """Return the cost on each validation row, (N,): the mean over the folds that hold it, NaN if none."""
         members = self.networks(trial)
@@ -286,14 +319,11 @@ class Search:
         complete = [t for t in self.ranked() if t.complete and self.costs(t) is not None]
         if not complete:
             return None
-        weight = np.zeros(self.population.held_out)
-        for fold in self.folds:
-            rows, sets = self.population.judged_by(Member(Recipe(), 0, **_rows(fold)))
-            np.add.at(weight, rows, sets[0])
+        weight = self._judges
         judged = weight > 0
         everyone = np.array([c[judged] for c in map(self.costs, self.trials) if c is not None])
         found = standing(np.array([self.costs(t) for t in complete])[:, judged], weight[judged])
-        size = np.array([self.planner.cost(t.structure) for t in complete])
+        size = np.array([self.planner.cost(t.recipe) for t in complete])
         return Ranking(
             tried=len(self.trials),
             compared=complete,

@@ -295,6 +295,29 @@ class Space:
             for path, value in point.items()
         }
 
+    def carry(self, point: Point, other: Space) -> Point | None:
+        """Return a point of another space in this one's terms, or None where it has none.
+
+        It has one where both have the same names, and every option taken there is an option here. Numbers
+        may lie outside the ranges.
+        """
+        if other is self:
+            return point
+        made: Structure = ()
+        for path, choice in self.choices.items():
+            if self.exists(path, made):
+                if path not in other.choices or path not in point:
+                    return None
+                label = other.choices[path].label(int(point[path]))
+                labels = [choice.label(number) for number in range(len(choice.options))]
+                if label not in labels:
+                    return None
+                made = (*made, (path, labels.index(label)))
+        paths = self.ranges_of(made)
+        if set(paths) | {path for path, _ in made} != set(point):
+            return None
+        return dict(made) | {path: point[path] for path in paths}
+
     def middle(self, structure: Structure) -> Point:
         """Return the point in the middle of all ranges under a structure."""
         return dict(structure) | {path: self.ranges[path].at(0.5) for path in self.ranges_of(structure)}

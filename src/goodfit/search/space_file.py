@@ -28,18 +28,28 @@ from goodfit.search.space import Choice, Range, Space
 _RANGE = tuple(f.name for f in dataclasses.fields(Range))
 
 
-def read_space(path: str | Path) -> Space:
-    """Return the space that a TOML file describes.
+def read_space_text(path: str | Path) -> str:
+    """Return the text of a file that describes a space, after a look at it.
 
     Raises:
-        InputError: no such file, not TOML, or an entry that is no range, list of options or value.
+        InputError: as `read_space`.
     """
     try:
         text = Path(path).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
         raise InputError(f"The space in {path} cannot be read: {reason}.") from None
-    return parse_space(text, str(path))
+    parse_space(text, str(path))
+    return text
+
+
+def read_space(path: str | Path) -> Space:
+    """Return the space that a TOML file describes.
+
+    Raises:
+        InputError: no such file, not TOML, or an entry that is no range, list of options or value.
+    """
+    return parse_space(read_space_text(path))
 
 
 def parse_space(text: str, where: str = "the text") -> Space:

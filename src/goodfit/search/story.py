@@ -44,11 +44,12 @@ class RoundStory:
 
 @dataclass(frozen=True)
 class Story:
-    """A study: its rounds, the seconds it took, and whether it came to its end."""
+    """A study: its rounds, the seconds it took, and whether and how it came to its end."""
 
     rounds: tuple[RoundStory, ...]
     seconds: float
     ended: bool
+    settled: bool  # before its budget, because rounds gained no more than noise
 
     @property
     def trials(self) -> list[dict[str, Any]]:
@@ -56,8 +57,10 @@ class Story:
         return [trial for one in self.rounds for trial in one.trials.values()]
 
     def regions(self) -> list[tuple[str, str, str]]:
-        """Return (path, first, last) of every range and choice that moved."""
-        first, last = self.rounds[0].region, self.rounds[-1].region
+        """Return (path, first, last) of every range and choice that moved, in the last rounds' space."""
+        last = self.rounds[-1].region
+        alike = [one.region for one in self.rounds if _places(one.region) == _places(last)]
+        first = alike[0]
         found = []
         for path, ends in first["ranges"].items():
             if ends != last["ranges"][path]:
@@ -68,6 +71,10 @@ class Story:
             if options != last["options"][path]:
                 found.append((path, " | ".join(options), " | ".join(last["options"][path])))
         return found
+
+
+def _places(region: Mapping[str, Any]) -> tuple[set[str], set[str]]:
+    return set(region["ranges"]), set(region["options"])
 
 
 def read_story(folder: str | Path) -> Story:
@@ -93,7 +100,7 @@ def read_story(folder: str | Path) -> Story:
         one.reached = [sum(len(t["keys"]) > stop for t in one.trials.values()) for stop in range(stops)]
     last = records[-1]
     ended = (last["kind"] == "plan" and not last["draws"]) or bool(last.get("halted"))
-    return Story(tuple(rounds), float(last["elapsed"]), ended)
+    return Story(tuple(rounds), float(last["elapsed"]), ended, bool(last.get("settled")))
 
 
 def _round(record: Mapping[str, Any], begun: int) -> RoundStory:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -47,7 +48,7 @@ class Trial:
         """The choices that were made."""
         return self.space.structure_of(self.point)
 
-    @property
+    @cached_property
     def recipe(self) -> Recipe:
         """The recipe that was drawn."""
         return recipe_of(self.space, self.point)

@@ -57,14 +57,15 @@ class RunFolder:
         found = self._read(self.result_file, "has lost its result")
         return found if found.get("extensions", []) == self.extensions() else None
 
-    def extensions(self) -> list[str]:
-        """Return the budgets that were added to the run's own, one after another."""
+    def extensions(self) -> list[dict[str, Any]]:
+        """Return the budgets that were added to the run's own, each with the text of its space or None."""
         return self.config().get("extensions", [])
 
-    def extend(self, budget: str) -> None:
-        """Add a budget to a run: it is not finished any more."""
+    def extend(self, budget: str, space: str | None = None) -> None:
+        """Add a budget to a run, and another space if any: it is not finished any more."""
         config = self.config()
-        write_json(self.config_file, config | {"extensions": [*config.get("extensions", []), budget]})
+        extensions = [*config.get("extensions", []), {"budget": budget, "space": space}]
+        write_json(self.config_file, config | {"extensions": extensions})
 
     def finish(self, result: dict[str, Any]) -> None:
         """Record the result and mark the run finished."""
