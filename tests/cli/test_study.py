@@ -40,6 +40,13 @@ def test_show_names_what_diverged(goodfit, table, tmp_path):
     assert "diverged at step" in shown
 
 
+def test_show_draws_the_ranges(goodfit, fitted, tmp_path):
+    done = goodfit("study", "show", fitted["run"], "--figure", tmp_path / "figures", "--json")
+    assert json.loads(done.stdout)["rounds"]
+    assert "boxes.svg" in done.stderr
+    assert (tmp_path / "figures" / "boxes.png").stat().st_size > 3000
+
+
 def test_resuming_a_finished_run_gives_its_result_again(goodfit, fitted):
     done = goodfit("study", "resume", fitted["run"], "--json")
     assert json.loads(done.stdout) == fitted

@@ -12,10 +12,19 @@ _Run = Annotated[str, typer.Argument(metavar="RUN", help="The folder of a `goodf
 _AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
 
 
-def study_show(run: _Run, as_json: _AsJson = False) -> None:
+def study_show(
+    run: _Run,
+    figure: Annotated[
+        str | None,
+        typer.Option(
+            metavar="DIR", help="Also draw the ranges round by round: boxes.svg and boxes.png there."
+        ),
+    ] = None,
+    as_json: _AsJson = False,
+) -> None:
     """Tell what a search did: rounds, ranges, survivors, failures. Reads the journal; trains nothing."""
     from goodfit.cli.output import print_json
-    from goodfit.cli.study_story import show_story
+    from goodfit.cli.study_story import draw_story, show_story
     from goodfit.search.story import read_story
     from goodfit.store.run import RunFolder
 
@@ -30,6 +39,9 @@ def study_show(run: _Run, as_json: _AsJson = False) -> None:
         print_json({"run": run, "seconds": story.seconds, "ended": story.ended, "rounds": rounds})
     else:
         show_story(run, config, story, folder.result())
+    if figure is not None:
+        paths = draw_story(story, figure)
+        typer.echo(f"Drawn: {', '.join(map(str, paths))}", err=as_json)
 
 
 def study_resume(ctx: typer.Context, run: _Run, as_json: _AsJson = False) -> None:

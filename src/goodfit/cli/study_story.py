@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 from rich import box
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from goodfit.cli.output import count, digits
+from goodfit.errors import InputError
 from goodfit.search.story import RoundStory, Story
 
 MOST_TRIALS, MOST_FAILURES = 10, 8
@@ -41,6 +44,48 @@ def show_story(run: str, config: dict[str, Any], story: Story, result: dict[str,
         rows = [(str(t["number"]), t["result"], t["text"]) for t in wrecks[:MOST_FAILURES]]
         title = f"Diverged: {len(wrecks)} of {len(story.trials)} (ranked last)"
         console.print(_table(title, ("trial", "result", "what it was"), rows))
+
+
+def draw_story(story: Story, folder: str) -> tuple[Path, Path]:
+    """Draw where the search looked, round by round, into ``folder``; return the figure's two files.
+
+    Raises:
+        InputError: no range was searched, so there is nothing to draw.
+        RunFolderError: the folder cannot be written to.
+    """
+    from goodfit.report.figures import BoxRound, boxes, save
+
+    paths = list(dict.fromkeys(path for one in story.rounds for path in one.region["ranges"]))
+    places = {}
+    for path in paths:
+        found = []
+        for one in story.rounds:
+            low, high = one.region["ranges"].get(path, (math.nan, math.nan))
+            drawn = [t for t in one.trials.values() if path in t["point"]]
+            values = np.array([t["point"][path] for t in drawn], float)
+            found.append(
+                BoxRound(low, high, values, np.array([_reached(t) for t in drawn], float), one.harvest)
+            )
+        if any(len(one.values) and one.low < one.high for one in found):
+            places[path] = found
+    if not places:
+        raise InputError("This search had no range to draw.")
+    logs = [path for one in story.rounds for path in one.region["log"]]
+    best = next(
+        (
+            (i, t["point"])
+            for t in story.ranked()
+            for i, one in enumerate(story.rounds)
+            if t["number"] in one.trials
+        ),
+        None,
+    )
+    return save(boxes(places, logs=logs, best=best), folder, "boxes")
+
+
+def _reached(trial: dict[str, Any]) -> float:
+    """Return how far a trial came, from 0 to 1; NaN if it diverged."""
+    return math.nan if trial["result"].startswith("diverged") else len(trial["keys"]) / 3
 
 
 def _rounds(story: Story) -> Table:
@@ -76,8 +121,6 @@ def _error(one: RoundStory) -> str:
 
 
 def _best(story: Story) -> Table:
-    seen = [t for t in story.trials if math.isfinite(t["error"]) and not t["result"].startswith("diverged")]
-    seen.sort(key=lambda t: (-t["step"], t["error"], t["loss"]))
     rows = [
         (
             str(t["number"]),
@@ -87,7 +130,7 @@ def _best(story: Story) -> Table:
             t["text"],
             _values(t["point"]),
         )
-        for t in seen[:MOST_TRIALS]
+        for t in story.ranked()[:MOST_TRIALS]
     ]
     head = ("trial", "error", "loss", "step", "what it was", "values")
     return _table("Best trials, on validation rows that have chosen them", head, rows)

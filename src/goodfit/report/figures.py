@@ -6,12 +6,14 @@ heatmap      one number over two hyper-parameters
 histograms   how values spread, layer by layer
 paths        how an update rule walks down a function of two variables
 effects      what the claims' paired differences are, and how sure
+boxes        where a search looked, round by round
 
 Each returns a `matplotlib.figure.Figure`; `goodfit.report.style.save` makes files of it.
 """
 
 from __future__ import annotations
 
+from goodfit.report.boxes import BoxRound, boxes
 from goodfit.report.curves import Curve, Panel, curves
 from goodfit.report.grids import heatmap, histograms
 from goodfit.report.rows import dots, effects
@@ -19,8 +21,10 @@ from goodfit.report.style import new_figure, save
 from goodfit.report.valley import paths
 
 __all__ = [
+    "BoxRound",
     "Curve",
     "Panel",
+    "boxes",
     "curves",
     "dots",
     "effects",

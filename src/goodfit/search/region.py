@@ -94,13 +94,14 @@ class Region:
         return replace(self, ranges={**self.ranges, path: box})
 
     def to_json(self) -> dict[str, Any]:
-        """Return the ends of every range and the options of every choice, by path."""
+        """Return by path the ends of every range and the options of every choice; and the log scales."""
         return {
             "ranges": {path: [box.low, box.high] for path, box in self.ranges.items()},
             "options": {
                 path: [self.space.choices[path].label(number) for number in options]
                 for path, options in self.options.items()
             },
+            "log": [path for path, box in self.ranges.items() if box.log],
         }
 
 

@@ -56,6 +56,13 @@ class Story:
         """All trials, in the order in which they began."""
         return [trial for one in self.rounds for trial in one.trials.values()]
 
+    def ranked(self) -> list[dict[str, Any]]:
+        """Return the trials with a score that did not diverge: those that came furthest first, best first."""
+        seen = [
+            t for t in self.trials if math.isfinite(t["error"]) and not t["result"].startswith("diverged")
+        ]
+        return sorted(seen, key=lambda t: (-t["step"], t["error"], t["loss"]))
+
     def regions(self) -> list[tuple[str, str, str]]:
         """Return (path, first, last) of every range and choice that moved, in the last rounds' space."""
         last = self.rounds[-1].region
