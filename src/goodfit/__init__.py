@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from goodfit.engine.train import train
     from goodfit.errors import GoodfitError, InputError, ModelFileError
     from goodfit.estimators.narrowing import NarrowingSearchCV
+    from goodfit.estimators.seal import Seal
     from goodfit.lab.compare import compare
     from goodfit.lab.findings import Findings
     from goodfit.model.file import load_model
@@ -35,6 +36,7 @@ _HOMES = {
     "goodfit.engine.train": ("train",),
     "goodfit.errors": ("GoodfitError", "InputError", "ModelFileError"),
     "goodfit.estimators.narrowing": ("NarrowingSearchCV",),
+    "goodfit.estimators.seal": ("Seal",),
     "goodfit.lab.compare": ("compare",),
     "goodfit.lab.findings": ("Findings",),
     "goodfit.model.file": ("load_model",),
@@ -77,6 +79,7 @@ __all__ = [
     "Optax",
     "RMSProp",
     "Recipe",
+    "Seal",
     "Space",
     "StepDecay",
     "WarmUp",

@@ -383,8 +383,11 @@ def conclude(
     sealed, opened = problem.data.sealed, 0
     if examine:
         part = problem.data.examine(sealed.open(folder.ledger, model_hash=identity, reason="final exam"))
-        opened = sealed.openings(folder.ledger)
-        result["test"] = {**problem.score(part, model.outputs(part.x)), "opened": opened}
+        ledger = sealed.ledger(folder.ledger)
+        score = problem.score(part, model.outputs(part.x))
+        ledger.note(identity, problem.metric.name, score)
+        opened = len(ledger.openings())
+        result |= {"test": {**score, "opened": opened}, "ledger": ledger.openings()}
         for name, found in problem.examined_baselines(part).items():
             result["baselines"][name]["test"] = found
         tell(Event("exam", result["test"]))

@@ -20,6 +20,7 @@ def found_by(problem: Problem, search: Search, best: Trial) -> dict[str, Any]:
         "task": problem.task,
         "metric": problem.metric.name,
         "test": None,
+        "ledger": [],
         "baselines": {k: {"validation": v} for k, v in problem.validated_baselines().items()},
         "winner": {"text": best.recipe.text(), "recipe": best.recipe.to_json()},
         "members": search.planner.networks(),

@@ -41,6 +41,7 @@ def test_every_option_reaches_the_job(goodfit, settings):
         "target": "y", "budget": "3s", "metric": "f1", "out": "here", "seed": 7, "device": "cpu", "lanes": 1,
         "chunk": 2, "keep_sealed": True, "test": "t.csv", "valid": "v.csv", "group": "g", "time": "t",
         "weight": "w", "class_weight": "balanced", "positive": "yes", "task": "classification",
+        "cv": 3, "repeats": 2, "fold": "f",
     }  # fmt: skip
     words = ["fit", "d.csv", "--ignore", "a", "--ignore", "b"]
     for name, value in given.items():
@@ -48,7 +49,7 @@ def test_every_option_reaches_the_job(goodfit, settings):
         words += [option] if value is True else [option, str(value)]
     assert goodfit(*words).exit_code == 0
     assert settings["settings"] == FitSettings("d.csv", ignore=("a", "b"), **given)
-    assert {f.name for f in fields(FitSettings)} == {"data", "ignore", *given}
+    assert {f.name for f in fields(FitSettings)} == {"data", "ignore", "space", *given}
 
 
 def test_defaults_are_the_jobs_own(goodfit, settings):

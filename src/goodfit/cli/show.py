@@ -37,6 +37,8 @@ def show_result(result: dict[str, Any], data: str | None = None, *, notes: bool 
         console.print(Text(f"  {note}", style="dim"))
     console.print(_scores(result))
     console.print(Text(_about_scores(result)), end="\n\n")
+    if len(result["ledger"]) > 1:
+        _block(console, "Ledger of the sealed rows", list(map(_opening, result["ledger"])))
     _block(console, "Winner", [result["winner"]["text"]])
     _block(
         console,
@@ -96,6 +98,11 @@ def _about_scores(result: dict[str, Any]) -> str:
             f"{'once, for this exam' if times == 1 else f'{times} times; this exam was the last'}."
         )
     return text
+
+
+def _opening(found: dict[str, Any]) -> str:
+    score = f"{found['metric']} {interval(found)}" if "score" in found else "no score: the exam was cut short"
+    return f"{found['number']}. {found['time']}, model {found['model'][:8]}: {score} ({found['reason']})"
 
 
 def _members(ensemble: list[dict[str, Any]]) -> list[str]:

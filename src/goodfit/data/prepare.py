@@ -6,10 +6,11 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from goodfit.data.leaks import leak_notes
 from goodfit.data.read import read_table
 from goodfit.data.schema import Schema, fit_schema
 from goodfit.data.seal import SealedSet
-from goodfit.data.split import Split, make_split, row_codes, shared_rows
+from goodfit.data.split import Split, make_split, row_codes
 from goodfit.data.table import Table, join_tables
 from goodfit.data.target import TargetCodec, drop_missing_target, fit_target, infer_task
 from goodfit.errors import InputError, must_be
@@ -108,9 +109,8 @@ def prepare(request: Request) -> Prepared:
     codec = codec.fitted(y[split.train])
     schema = fit_schema(table, split.train, target=target, ignore=_left_out(request))
     notes += [f"Column {name!r} is left out: {reason}." for name, reason in schema.dropped]
-    twins = shared_rows(table, split, [c.name for c in schema.inputs] + [target]) if schema.inputs else 0
-    if twins:
-        notes.append(f"{twins} of {len(split.sealed)} sealed rows also occur among the training rows.")
+    inputs = [column.name for column in schema.inputs]
+    notes += leak_notes(table, split, inputs, target, group=request.group, by_time=request.time is not None)
     encode = _Encoder(schema, codec, target, request, _class_weights(request, codec, y[split.train]))
     train = encode(table, split.train)
     valid = train if request.in_folds else encode(table, split.valid)
