@@ -19,6 +19,7 @@ LAYERS = (  # a module imports only from lines above its own layer's
     "engine",
     "ensemble",
     "search",
+    "neighbours",
     "model",
     "result",
     "job",

@@ -14,7 +14,7 @@ import pytest
 import goodfit
 from goodfit import errors
 
-HEAVY = {"jax", "jaxlib", "sklearn", "pandas", "matplotlib", "scipy", "optax", "pyarrow"}
+HEAVY = {"jax", "jaxlib", "sklearn", "pandas", "matplotlib", "scipy", "optax", "optuna", "pyarrow"}
 
 
 def loaded_by(code: str) -> set[str]:

@@ -107,6 +107,8 @@ TABLE = {
     "prediction file in no folder": ("predict RUN people.csv --out nowhere/a.csv", "nowhere"),
     "refit of no run": ("refit empty", "empty"),
     "unseal of no run": ("unseal nosuch", "nosuch"),
+    "export of no run": ("study export empty --storage sqlite:///study.db", "empty"),
+    "export to no storage": ("study export RUN --storage study.db", "sqlite:///study.db"),
 }
 
 

@@ -106,7 +106,28 @@ def test_a_budget_of_another_kind_is_refused(goodfit, copy):
     assert json.loads((copy / "config.json").read_text()).get("extensions") is None
 
 
-@pytest.mark.parametrize("command", [("show",), ("resume",), ("extend", "--budget", "1min")])
+def test_export_writes_a_storage_and_says_how_to_look_at_it(goodfit, fitted, tmp_path):
+    optuna = pytest.importorskip("optuna")
+    url = f"sqlite:///{tmp_path / 'my study.db'}"
+    done = goodfit("study", "export", fitted["run"], "--storage", url)
+    assert done.exit_code == 0, done.output
+    assert "4 trials" in done.stdout
+    assert f"optuna-dashboard '{url}'" in done.stdout
+    assert done.stderr == ""
+    assert len(optuna.load_study(study_name="run", storage=url).trials) == 4
+    again = goodfit("study", "export", fitted["run"], "--storage", url)
+    assert (again.exit_code, again.stdout, len(again.stderr.splitlines())) == (2, "", 1)
+    assert "--name" in again.stderr
+    told = goodfit("study", "export", fitted["run"], "--storage", url, "--name", "other", "--json")
+    found = json.loads(told.stdout)
+    assert (found["name"], found["storage"]) == ("other", url)
+    assert sum(found["trials"].values()) == 4
+
+
+@pytest.mark.parametrize(
+    "command",
+    [("show",), ("resume",), ("extend", "--budget", "1min"), ("export", "--storage", "sqlite:///a.db")],
+)
 def test_what_is_no_run_is_said(goodfit, tmp_path, command):
     done = goodfit("study", command[0], tmp_path, *command[1:])
     assert (done.exit_code, done.stdout) == (2, "")

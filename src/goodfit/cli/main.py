@@ -16,7 +16,7 @@ from goodfit.cli.fit import fit
 from goodfit.cli.lab import lab_draw, lab_list, lab_run
 from goodfit.cli.predict import predict
 from goodfit.cli.refit import refit
-from goodfit.cli.study import study_extend, study_resume, study_show
+from goodfit.cli.study import study_export, study_extend, study_resume, study_show
 from goodfit.cli.unseal import unseal
 
 app = typer.Typer(
@@ -40,12 +40,17 @@ for _name, _command in (("list", lab_list), ("run", lab_run), ("draw", lab_draw)
     _lab.command(_name, epilog=EXIT_CODES)(guarded(_command))
 _study = typer.Typer(
     name="study",
-    help="Look at the search of a run, go on with it, or give it more budget.",
+    help="Look at the search of a run, go on with it, give it more budget, or hand it to Optuna.",
     epilog=EXIT_CODES,
     no_args_is_help=True,
     rich_markup_mode=None,
 )
-for _name, _command in (("show", study_show), ("resume", study_resume), ("extend", study_extend)):
+for _name, _command in (
+    ("show", study_show),
+    ("resume", study_resume),
+    ("extend", study_extend),
+    ("export", study_export),
+):
     _study.command(_name, epilog=EXIT_CODES)(guarded(_command))
 for _command in (fit, predict, refit, unseal, diagnose, doctor):
     app.command(epilog=EXIT_CODES)(guarded(_command))

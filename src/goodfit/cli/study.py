@@ -1,7 +1,8 @@
-"""``goodfit study``: look at a run's search, go on with it, or give it more budget."""
+"""``goodfit study``: look at a run's search, go on with it, give it more budget, hand it to Optuna."""
 
 from __future__ import annotations
 
+import shlex
 from typing import Annotated, Any
 
 import typer
@@ -10,6 +11,8 @@ from goodfit.cli.ending import INTERRUPTED, interrupts_held_back
 
 _Run = Annotated[str, typer.Argument(metavar="RUN", help="The folder of a `goodfit fit`.")]
 _AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
+
+_STATES = {"complete": "COMPLETE", "pruned": "PRUNED", "failed": "FAIL"}
 
 
 def study_show(
@@ -67,6 +70,37 @@ def study_extend(
     result says so.
     """
     _go_on(ctx, run, budget, space, as_json)
+
+
+def study_export(
+    run: _Run,
+    storage: Annotated[
+        str, typer.Option(metavar="URL", help="An Optuna storage, such as sqlite:///study.db; made if new.")
+    ],
+    name: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Of the new study; the folder's name if not given.")
+    ] = None,
+    as_json: _AsJson = False,
+) -> None:
+    """Write a run's search to an Optuna storage, where optuna-dashboard shows it. Changes nothing in the run.
+
+    Needs Optuna: pip install 'goodfit[optuna]'.
+    """
+    from goodfit.cli.output import count, print_json
+    from goodfit.store.run import RunFolder
+
+    RunFolder(run).config()  # says what is no run
+    from goodfit.neighbours.export import export_study
+
+    study = export_study(run, storage, name)
+    states = [trial.state.name for trial in study.get_trials(deepcopy=False)]
+    found = {word: states.count(state) for word, state in _STATES.items()}
+    if as_json:
+        print_json({"run": run, "storage": storage, "name": study.study_name, "trials": found})
+        return
+    parts = ", ".join(f"{number} {word}" for word, number in found.items())
+    typer.echo(f"{count(len(states), 'trial')} ({parts}) written to {storage} as {study.study_name!r}.")
+    typer.echo(f"To look at them: pip install optuna-dashboard && optuna-dashboard {shlex.quote(storage)}")
 
 
 def _go_on(ctx: typer.Context, run: str, more: str | None, space: str | None, as_json: bool) -> None:

@@ -94,7 +94,7 @@ class Region:
         return replace(self, ranges={**self.ranges, path: box})
 
     def to_json(self) -> dict[str, Any]:
-        """Return by path the ends of every range and the options of every choice; and the log scales."""
+        """Return by path ends, options and log scales; and in ``space`` those of the whole space."""
         return {
             "ranges": {path: [box.low, box.high] for path, box in self.ranges.items()},
             "options": {
@@ -102,6 +102,15 @@ class Region:
                 for path, options in self.options.items()
             },
             "log": [path for path, box in self.ranges.items() if box.log],
+            "space": {
+                "ranges": {path: [box.low, box.high] for path, box in self.space.ranges.items()},
+                "log": [path for path, box in self.space.ranges.items() if box.log],
+                "whole": [path for path, box in self.space.ranges.items() if box.whole],
+                "options": {
+                    path: [choice.label(number) for number in range(len(choice.options))]
+                    for path, choice in self.space.choices.items()
+                },
+            },
         }
 
 

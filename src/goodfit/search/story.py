@@ -22,6 +22,7 @@ class RoundStory:
     harvest: bool
     steps: int  # of a full run
     region: Mapping[str, Any]
+    stops: tuple[int, ...] = ()  # steps at which it compares; the last one ends the full run
     trials: dict[int, dict[str, Any]] = field(default_factory=dict)  # by number: text, values, latest record
     reached: list[int] = field(default_factory=list)  # how many trials came to each stop
 
@@ -111,7 +112,8 @@ def read_story(folder: str | Path) -> Story:
 
 
 def _round(record: Mapping[str, Any], begun: int) -> RoundStory:
-    one = RoundStory(record["wave"], record["first stop"] > 0, record["stops"][-1], record["region"])
+    stops = tuple(record["stops"])
+    one = RoundStory(record["wave"], record["first stop"] > 0, stops[-1], record["region"], stops)
     for place, (point, text) in enumerate(zip(record["draws"], record["texts"], strict=True)):
         number = begun + place
         waiting = {"error": math.nan, "loss": math.nan, "step": 0, "result": "waiting", "keys": []}
