@@ -4,29 +4,27 @@ from __future__ import annotations
 
 import hashlib
 import math
-import signal
-import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields
 from statistics import mean
-from typing import Any, NamedTuple
+from typing import Any
 
 from goodfit.data.prepare import Request, prepare
 from goodfit.engine.plan import available_cores, check_memory, flops_per_step, member_bytes, plan_for
 from goodfit.engine.population import Member, Population
 from goodfit.engine.program import use_cache
 from goodfit.errors import InputError, must_be
+from goodfit.events import Event, Tell, first_interrupt, silent
 from goodfit.model.build import choose_ensemble
-from goodfit.model.file import model_bytes, save_model
 from goodfit.model.model import Model
 from goodfit.model.problem import Problem, make_problem
 from goodfit.recipe import Recipe
-from goodfit.result import found_by
+from goodfit.result import conclude, found_by
 from goodfit.search.budget import Budget, parse_budget
 from goodfit.search.plan import ENOUGH, EXPLORE, FULL_RUNS, HALVING, NOMINAL, Extension, Settings
 from goodfit.search.recipes import default_batch_size, default_space, recipe_space, typical
+from goodfit.search.sampler import Sampler, Zoom
 from goodfit.search.search import Search
 from goodfit.search.space import Space
 from goodfit.search.space_file import parse_space
@@ -41,6 +39,7 @@ class FitSettings(Request):
 
     budget: str | None = None
     space: str | None = None  # the text of a TOML file
+    sampler: str = "zoom"
     metric: str | None = None
     out: str | None = None
     device: str = "auto"
@@ -51,20 +50,6 @@ class FitSettings(Request):
     def request(self) -> Request:
         """Return the part that concerns the data."""
         return Request(**{f.name: getattr(self, f.name) for f in fields(Request)})
-
-
-class Event(NamedTuple):
-    """Something worth showing while a job runs."""
-
-    kind: str
-    data: dict[str, Any]
-
-
-Tell = Callable[[Event], None]
-
-
-def silent(event: Event) -> None:
-    """Show nothing."""
 
 
 def default_budget(rows: int) -> Budget:
@@ -91,6 +76,7 @@ def run_fit(
         raise must_be("--seed", "a whole number >= 0", settings.seed)
     plan_for(Recipe(), chunk=settings.chunk, lanes=settings.lanes)
     space = recipe_space(parse_space(settings.space)) if settings.space else None
+    _sampler(settings.sampler)
     _choose_device(settings.device)
     with first_interrupt() as interrupted:
         return _fit(settings, budget, space, on_event, started, interrupted)
@@ -135,6 +121,17 @@ def _identity(settings: FitSettings, problem: Problem, budget: Budget, space: Sp
     return known if space is None else known | {"space": str(space)}
 
 
+def _sampler(name: str) -> Callable[[Space], Sampler]:
+    """Return what makes the source of a space's points."""
+    if name not in ("zoom", "tpe"):
+        raise must_be("--sampler", "zoom or tpe", name)
+    if name == "zoom":
+        return Zoom
+    from goodfit.neighbours.tpe import Tpe
+
+    return Tpe
+
+
 def _choose_device(device: str) -> None:
     import jax
 
@@ -169,26 +166,6 @@ def _tell_data(problem: Problem, tell: Tell) -> None:
     )
     for note in data.notes:
         tell(Event("note", {"text": note}))
-
-
-@contextmanager
-def first_interrupt() -> Iterator[Callable[[], bool]]:
-    """Make the first Ctrl-C a wish to end gracefully; the second one interrupts as usual."""
-    asked = threading.Event()
-    if threading.current_thread() is not threading.main_thread():
-        yield asked.is_set
-        return
-    before = signal.getsignal(signal.SIGINT)
-
-    def ask(number: int, frame: Any) -> None:
-        asked.set()
-        signal.signal(signal.SIGINT, before)
-
-    signal.signal(signal.SIGINT, ask)
-    try:
-        yield asked.is_set
-    finally:
-        signal.signal(signal.SIGINT, before)
 
 
 class _Job:
@@ -270,6 +247,7 @@ class _Job:
             ),
             Study(self.folder.path, problem.network),
             folds=folds,
+            sampler=_sampler(self.settings.sampler),
             started=self.started,
             tell=self._tell_search,
             interrupted=self.interrupted,
@@ -367,33 +345,3 @@ def _training(member: Member, rows: int) -> dict[str, Any]:
     step = int(member.state.best_step) if member.state is not None else 0
     rows = rows if member.rows is None else len(member.rows)
     return {"seed": member.seed, "horizon": member.horizon, "best_step": step, "rows": rows}
-
-
-def conclude(
-    problem: Problem,
-    model: Model,
-    result: dict[str, Any],
-    training: list[dict[str, Any]],
-    folder: RunFolder,
-    tell: Tell,
-    examine: bool,
-) -> dict[str, Any]:
-    """Examine the model if wanted, write model and result, and return the result."""
-    identity = hashlib.sha256(model_bytes(model)).hexdigest()
-    sealed, opened = problem.data.sealed, 0
-    if examine:
-        part = problem.data.examine(sealed.open(folder.ledger, model_hash=identity, reason="final exam"))
-        ledger = sealed.ledger(folder.ledger)
-        score = problem.score(part, model.outputs(part.x))
-        ledger.note(identity, problem.metric.name, score)
-        opened = len(ledger.openings())
-        result |= {"test": {**score, "opened": opened}, "ledger": ledger.openings()}
-        for name, found in problem.examined_baselines(part).items():
-            result["baselines"][name]["test"] = found
-        tell(Event("exam", result["test"]))
-    record = {key: result[key] for key in ("metric", "validation", "test", "baselines", "rows", "versions")}
-    record |= {"openings": opened, "training": training}
-    save_model(folder.model, Model(model.members, model.schema, model.target, model.target_name, record))
-    if not result["interrupted"]:
-        folder.finish(result)
-    return result

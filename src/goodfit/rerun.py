@@ -12,12 +12,14 @@ from goodfit.data.prepare import Prepared, prepare, prepare_all
 from goodfit.engine.population import Legs, Member, Population
 from goodfit.engine.program import use_cache
 from goodfit.errors import RunFolderError
-from goodfit.job import Event, FitSettings, Tell, conclude, run_fit, silent
+from goodfit.events import Event, Tell, silent
+from goodfit.job import FitSettings, run_fit
 from goodfit.model.build import model_member
 from goodfit.model.file import load_model, save_model
 from goodfit.model.model import Model, ModelMember
 from goodfit.model.problem import Problem, make_problem
 from goodfit.recipe import Recipe
+from goodfit.result import conclude
 from goodfit.search.budget import parse_budget
 from goodfit.search.recipes import recipe_space
 from goodfit.search.space_file import parse_space

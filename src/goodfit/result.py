@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
 import platform
 from importlib.metadata import version
 from typing import Any
 
 from goodfit.engine.program import compilations
+from goodfit.events import Event, Tell
+from goodfit.model.file import model_bytes, save_model
+from goodfit.model.model import Model
 from goodfit.model.problem import Problem
 from goodfit.search.effects import contributions
 from goodfit.search.search import Ranking, Search
 from goodfit.search.trial import Trial
+from goodfit.store.run import RunFolder
 
 
 def found_by(problem: Problem, search: Search, best: Trial) -> dict[str, Any]:
@@ -69,3 +74,33 @@ def _ranking(problem: Problem, found: Ranking | None) -> dict[str, Any] | None:
 def _versions() -> dict[str, str]:
     found = {package: version(package) for package in ("goodfit", "jax", "numpy")}
     return {**found, "python": platform.python_version()}
+
+
+def conclude(
+    problem: Problem,
+    model: Model,
+    result: dict[str, Any],
+    training: list[dict[str, Any]],
+    folder: RunFolder,
+    tell: Tell,
+    examine: bool,
+) -> dict[str, Any]:
+    """Examine the model if wanted, write model and result, and return the result."""
+    identity = hashlib.sha256(model_bytes(model)).hexdigest()
+    sealed, opened = problem.data.sealed, 0
+    if examine:
+        part = problem.data.examine(sealed.open(folder.ledger, model_hash=identity, reason="final exam"))
+        ledger = sealed.ledger(folder.ledger)
+        score = problem.score(part, model.outputs(part.x))
+        ledger.note(identity, problem.metric.name, score)
+        opened = len(ledger.openings())
+        result |= {"test": {**score, "opened": opened}, "ledger": ledger.openings()}
+        for name, found in problem.examined_baselines(part).items():
+            result["baselines"][name]["test"] = found
+        tell(Event("exam", result["test"]))
+    record = {key: result[key] for key in ("metric", "validation", "test", "baselines", "rows", "versions")}
+    record |= {"openings": opened, "training": training}
+    save_model(folder.model, Model(model.members, model.schema, model.target, model.target_name, record))
+    if not result["interrupted"]:
+        folder.finish(result)
+    return result

@@ -21,6 +21,7 @@ LAYERS = (  # a module imports only from lines above its own layer's
     "search",
     "neighbours",
     "model",
+    "events",
     "result",
     "job",
     "rerun",

@@ -64,6 +64,7 @@ TABLE = {
     "ignored column missing": ("fit good.csv --target y --ignore c", "'c'"),
     "wrong budget text": ("fit good.csv --target y --budget soon", "45s"),
     "no budget": ("fit good.csv --target y --budget 0s", "45s"),
+    "unknown sampler": ("fit good.csv --target y --sampler bayes", "zoom or tpe"),
     "unknown metric": ("fit good.csv --target y --metric acuracy", "did you mean 'accuracy'?"),
     "metric of another task": ("fit good.csv --target y --metric r2", "regression"),
     "unknown task": ("fit good.csv --target y --task guess", "regression"),

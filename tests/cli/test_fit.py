@@ -14,7 +14,8 @@ import pytest
 
 import goodfit as package
 from goodfit import job
-from goodfit.job import Event, FitSettings
+from goodfit.events import Event
+from goodfit.job import FitSettings
 
 KEYS = {
     *("run", "model", "task", "metric", "validation", "test", "baselines", "winner", "members", "diverged"),
@@ -41,7 +42,7 @@ def test_every_option_reaches_the_job(goodfit, settings):
         "target": "y", "budget": "3s", "metric": "f1", "out": "here", "seed": 7, "device": "cpu", "lanes": 1,
         "chunk": 2, "keep_sealed": True, "test": "t.csv", "valid": "v.csv", "group": "g", "time": "t",
         "weight": "w", "class_weight": "balanced", "positive": "yes", "task": "classification",
-        "cv": 3, "repeats": 2, "fold": "f",
+        "cv": 3, "repeats": 2, "fold": "f", "sampler": "tpe",
     }  # fmt: skip
     words = ["fit", "d.csv", "--ignore", "a", "--ignore", "b"]
     for name, value in given.items():

@@ -36,6 +36,10 @@ _Space = Annotated[
         "given: a space by the kind and size of the data.",
     ),
 ]
+_Sampler = Annotated[
+    str,
+    typer.Option(metavar="NAME", help="What draws from the space: zoom, or tpe (needs goodfit[optuna])."),
+]
 _Metric = Annotated[
     str | None,
     typer.Option(
@@ -153,6 +157,7 @@ def fit(
     target: _Target = None,
     budget: _Budget = None,
     space: _Space = None,
+    sampler: _Sampler = "zoom",
     metric: _Metric = None,
     task: _Task = None,
     class_weight: _ClassWeight = None,

@@ -69,7 +69,7 @@ def lab_run(
         from goodfit.cli.lab_live import lab_events
         from goodfit.cli.lab_show import show_verdicts
         from goodfit.cli.output import command, print_json
-        from goodfit.job import first_interrupt
+        from goodfit.events import first_interrupt
         from goodfit.lab.catalogue import chosen
         from goodfit.lab.data import default_data, load_data
         from goodfit.lab.run import QUICK_SEEDS, SEEDS, run_lab

@@ -17,7 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from goodfit.cli.output import count, digits
-from goodfit.job import Event
+from goodfit.events import Event
 
 
 class Display:
