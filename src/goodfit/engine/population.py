@@ -197,17 +197,24 @@ class Population:
         return not member.stopped and not member.diverged and member.step < legs.until
 
     def _chunks(self, tasks: Sequence[tuple[Member, Legs]]) -> list[tuple[list[Member], Legs]]:
-        """Group members of equal structure, step and legs into chunks, costly structures first."""
+        """Group members of equal structure, step and legs into chunks, costly structures first.
+
+        One chunk of each structure leads, so that lanes compile different programs at once.
+        """
         groups: dict[Any, list[Member]] = {}
         for member, legs in sorted(tasks, key=lambda t: -flops_per_step(self.network, t[0].recipe)):
             structure = jax.tree.structure(member.recipe.for_program())
             place = (structure, member.step, legs, self.judged_size(member))
             groups.setdefault(place, []).append(member)
-        chunks = []
-        for (_, _, legs, _), group in groups.items():
+        first, others, met = [], [], set()
+        for (structure, _, legs, judged), group in groups.items():
             size = self.plan(group[0].recipe).chunk
-            chunks += [(group[i : i + size], legs) for i in range(0, len(group), size)]
-        return chunks
+            chunks = [(group[i : i + size], legs) for i in range(0, len(group), size)]
+            new = (structure, judged) not in met  # a program of its own
+            met.add((structure, judged))
+            first += chunks[:new]
+            others += chunks[new:]
+        return first + others
 
     @property
     def held_out(self) -> int:

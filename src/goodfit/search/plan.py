@@ -230,8 +230,8 @@ class Planner:
     def _plan_draws(self, wave: int) -> dict[str, Any]:
         first = not self.trials
         chunk = self.population.plan(self._first()).chunk
-        per_fold = -(-chunk // self.folds)  # folds fill a chunk, too
-        each = max(per_fold, 4 if first else 5)
+        each = max(-(-chunk // self.folds), 4 if first else 5)
+        each = -(-each * self.folds // chunk) * chunk // self.folds  # fills the last chunk, too
         ask = Ask(wave, each, self.settings.structures, self._new_structures(), self.settings.seed)
         points = self.sampler.propose(ask, self.trials)
         steps = self._full_run([recipe_of(self.space, point) for point in points])
