@@ -2,10 +2,10 @@
 
     python benchmarks/optimism.py [--searches 200]
 
-Each search has its own rows and labels and tries dozens of networks. The best of them looks better than chance
-on the rows that chose it. Printed: how far it flatters, how often the 95 % interval of what to expect on fresh
-rows holds the truth, and what the chosen networks score on sealed rows, which they have not seen. One search
-goes before, which compiles.
+Each search has its own rows and labels and tries dozens of networks. The best of them looks better than
+chance on the rows that chose it. Printed: how far it flatters, how often the 95 % interval of what to expect
+on fresh rows holds the truth, and what the chosen networks score on sealed rows, which they have not seen.
+One search goes before, which compiles.
 """
 
 from __future__ import annotations

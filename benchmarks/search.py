@@ -38,6 +38,7 @@ from goodfit.search.region import Region
 from goodfit.search.search import Search
 from goodfit.search.space import Point, Space, choice, log_uniform, uniform
 from goodfit.search.study import Study
+from goodfit.stats.intervals import mean_interval
 
 SETS = ("spam", "keel_phoneme", "satellite", "concrete", "bikeshare", "mnist-5k")
 RUNS = 24  # full runs that a budget holds
@@ -265,14 +266,18 @@ def show(out: Path) -> None:
             table = np.where(np.isfinite(table), table, np.nanmax(table[np.isfinite(table)]))
             ranks = np.array([[(row < v).sum() + ((row == v).sum() + 1) / 2 for v in row] for row in table])
             regret = table / table.min(axis=1, keepdims=True) - 1
+            first = int(np.argmin(ranks.mean(axis=0)))
+            print(f"\n{title} error at {share:.0%} of the budget: mean rank, regret (share of the best's),")
             print(
-                f"\n{title} error at {share:.0%} of the budget: mean rank, regret (share of the best's error)"
+                "and how far the error lies above that of the first in rank: paired, with its 95 % interval"
             )
             for j, method in enumerate(methods):
                 rank, more = ranks[:, j], regret[:, j]
                 error = [a.std(ddof=1) / np.sqrt(len(a)) for a in (rank, more)]
+                above, low, high = np.expm1(mean_interval(np.log(table[:, j] / table[:, first])))
                 print(
                     f"  {method:14} {rank.mean():.2f} ± {error[0]:.2f}   {more.mean():7.1%} ± {error[1]:.1%}"
+                    + ("   first" if j == first else f"   {above:+.1%} [{low:+.1%}, {high:+.1%}]")
                 )
 
 
