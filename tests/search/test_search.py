@@ -76,6 +76,20 @@ def test_lanes_decide_nothing_but_time():
     assert tables[0] == tables[1]
 
 
+@pytest.mark.parametrize("lanes", [1, 2])
+def test_the_order_of_members_decides_nothing(lanes):
+    expected = table(search(problem(lanes=1), Budget(members=40)).run())
+    run, rng = search(problem(lanes=lanes), Budget(members=40)), np.random.default_rng(lanes)
+    advance = run.population.advance
+
+    def shuffled(members, legs, **more):
+        order = rng.permutation(len(members))
+        advance([members[i] for i in order], [legs[i] for i in order], **more)
+
+    run.population.advance = shuffled
+    assert table(run.run()) == expected
+
+
 def test_step_budgets_are_kept():
     trials = search(problem(), Budget(steps=3000)).run()
     assert 0.5 * 3000 <= sum(t.step for t in trials) <= 1.3 * 3000
