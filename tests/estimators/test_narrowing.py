@@ -166,3 +166,32 @@ def test_bad_input_is_said(space, options, words):
 def test_parameters_are_validated_as_scikit_learn_does():
     with pytest.raises(ValueError, match="n_iter"):
         NarrowingSearchCV(SVC(), {"C": uniform(0.1, 1)}, n_iter=0).fit(X, y)
+
+
+def test_callbacks_see_rounds_and_fits():
+    pytest.importorskip("sklearn.callback")
+
+    class Recorder:
+        def __init__(self):
+            self.begun, self.ended = [], []
+
+        def setup(self, estimator, context):
+            pass
+
+        def on_fit_task_begin(self, estimator, context, **more):
+            self.begun.append(context.task_name)
+
+        def on_fit_task_end(self, estimator, context, **more):
+            self.ended.append(context.task_name)
+            return False
+
+        def teardown(self, estimator, context):
+            pass
+
+    recorder = Recorder()
+    found = NarrowingSearchCV(SVC(), {"C": log_uniform(0.01, 100)}, n_iter=14, cv=3, random_state=0)
+    found.set_callbacks(recorder).fit(X, y)
+    for seen in (recorder.begun, recorder.ended):
+        assert seen.count("search") == 1
+        assert seen.count("round") == 3
+        assert seen.count("candidate-split-evaluation") == 14 * 3

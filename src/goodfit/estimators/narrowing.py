@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -86,7 +87,7 @@ class NarrowingSearchCV(BaseSearchCV):
             return_train_score=return_train_score,
         )
 
-    def _run_search(self, evaluate_candidates: Callable[..., Any]) -> None:
+    def _run_search(self, evaluate_candidates: Callable[..., Any], *, callback_ctx: Any = None) -> None:
         if not isinstance(self.n_iter, int | np.integer) or self.n_iter < 1:
             raise must_be("n_iter", "a whole number >= 1", self.n_iter)
         space = as_space(self.space)
@@ -95,22 +96,31 @@ class NarrowingSearchCV(BaseSearchCV):
         self.region_, self.moves_ = Region.whole(space), []
         points: list[Point] = []
         began, number = time.monotonic(), 0
+        whole = _Task.under(callback_ctx, self, "search", -(-self.n_iter // self._each()))
         while len(points) < self.n_iter and not (points and time.monotonic() - began > seconds):
             rng = np.random.Generator(np.random.Philox(key=np.array([seed, number], np.uint64)))
-            count = min(max(LEAST, -(-self.n_iter // ROUNDS)), self.n_iter - len(points))
+            count = min(self._each(), self.n_iter - len(points))
             new = self._draw(space, count, rng)
             points += new
+            task = _Task.under(whole.context, self, "round", count * self.n_splits_, at_once=True)
             results = evaluate_candidates(
                 [_parameters(space, point) for point in new],
                 more_results={"round": [number] * len(new)},
+                **task.passed(),
             )
+            task.end()
             scores = np.asarray(results[f"mean_test_{self._metric()}"], np.float64)
             order = np.argsort(np.argsort(-np.nan_to_num(scores, nan=-np.inf), kind="stable"))
             outcomes = [Outcome(point, float(rank)) for point, rank in zip(points, order, strict=True)]
             self.region_, moves = zoom(self.region_, outcomes)
             self.moves_.append(moves)
             number += 1
+        whole.end()
         self.alike_ = _alike(results, self._metric())
+
+    def _each(self) -> int:
+        """Return the candidates of a round."""
+        return max(LEAST, -(-self.n_iter // ROUNDS))
 
     def _draw(self, space: Space, count: int, rng: np.random.Generator) -> list[Point]:
         """Return a round's points: most from the region, some from the full space after the first round."""
@@ -124,6 +134,31 @@ class NarrowingSearchCV(BaseSearchCV):
         if isinstance(refit, str):
             return refit
         return next(iter(scoring)) if isinstance(scoring, Mapping | list | tuple | set) else "score"
+
+
+@dataclass(frozen=True)
+class _Task:
+    """A part of the search as scikit-learn's callbacks (1.9 and newer) see it; without them nothing."""
+
+    context: Any
+    estimator: Any
+
+    @classmethod
+    def under(cls, above: Any, estimator: Any, name: str, parts: int, *, at_once: bool = False) -> _Task:
+        """Begin a task of so many parts, one after another or at once, under another one."""
+        if above is None:
+            return cls(None, estimator)
+        context = above.subcontext(task_name=name, max_subtasks=parts, sequential_subtasks=not at_once)
+        return cls(context.call_on_fit_task_begin(estimator=estimator), estimator)
+
+    def passed(self) -> dict[str, Any]:
+        """Return what scikit-learn is to be told of the task."""
+        return {} if self.context is None else {"callback_ctx": self.context}
+
+    def end(self) -> None:
+        """End it."""
+        if self.context is not None:
+            self.context.call_on_fit_task_end(estimator=self.estimator)
 
 
 def as_space(given: Space | Mapping[str, Any]) -> Space:
