@@ -32,6 +32,8 @@ from goodfit.search.study import Study
 from goodfit.search.trial import Trial
 from goodfit.store.run import RunFolder
 
+NO_LOCK = "This folder cannot be locked: take care that no other process works on the same run."
+
 
 @dataclass(frozen=True)
 class FitSettings(Request):
@@ -101,8 +103,12 @@ def _fit(
     if recorded is not None:
         on_event(Event("note", {"text": "This run is finished; its recorded result follows."}))
         return recorded
-    _tell_data(problem, on_event)
-    return _Job(settings, problem, budget, space, folder, on_event, started, interrupted).run()
+    with folder.lock() as locked:
+        if not locked:
+            on_event(Event("note", {"text": NO_LOCK}))
+        folder.check_ledger()
+        _tell_data(problem, on_event)
+        return _Job(settings, problem, budget, space, folder, on_event, started, interrupted).run()
 
 
 def _hash8(identity: dict[str, Any]) -> str:

@@ -63,23 +63,24 @@ def resume(
     """
     folder = RunFolder(run)
     config = folder.config()
-    if "budget" not in config:
-        raise RunFolderError(f"{run} is no run of goodfit fit.")
+    settings = _settings(config, run)
     if more is not None:
         budget = parse_budget(config["budget"])
         for text in (*(e["budget"] for e in folder.extensions()), more):
             budget = budget.more(parse_budget(text))
         if space is not None:
             recipe_space(parse_space(space))  # an error, before anything is written
-        if folder.result() is None:
-            raise RunFolderError(f"{run} is not finished: go on with it first (`goodfit study resume`).")
-        folder.extend(more, space)
-    return run_fit(_settings(config, run), on_event=on_event, started=started)
+        with folder.lock():
+            if folder.result() is None:
+                raise RunFolderError(f"{run} is not finished: go on with it first (`goodfit study resume`).")
+            folder.extend(more, space)
+    return run_fit(settings, on_event=on_event, started=started)
 
 
 def _settings(config: dict[str, Any], run: str) -> FitSettings:
-    fields = {**config["settings"], "ignore": tuple(config["settings"]["ignore"]), "out": run}
-    return FitSettings(**fields)
+    if "budget" not in config:
+        raise RunFolderError(f"{run} is no run of goodfit fit.")
+    return FitSettings(**{**config["settings"], "ignore": tuple(config["settings"]["ignore"]), "out": run})
 
 
 def unseal(run: str, *, on_event: Tell = silent) -> dict[str, Any]:
@@ -98,7 +99,8 @@ def unseal(run: str, *, on_event: Tell = silent) -> dict[str, Any]:
         return result
     training = model.record["training"]
     bare = Model(model.members, model.schema, model.target, model.target_name)
-    return conclude(problem, bare, result, training, folder, on_event, examine=True)
+    with folder.lock():
+        return conclude(problem, bare, result, training, folder, on_event, examine=True)
 
 
 def refit(run: str, *, on_event: Tell = silent) -> dict[str, Any]:
@@ -112,6 +114,14 @@ def refit(run: str, *, on_event: Tell = silent) -> dict[str, Any]:
         GoodfitError: no such run, changed data, a damaged model.
     """
     folder, settings, problem, model = _opened(run)
+    with folder.lock():
+        return _refit(folder, settings, problem, model, on_event)
+
+
+def _refit(
+    folder: RunFolder, settings: FitSettings, problem: Problem, model: Model, on_event: Tell
+) -> dict[str, Any]:
+    """Train the model's networks again on all rows; return what `refit` returns."""
     schema, codec, part = prepare_all(settings.request())
     network = replace(problem.network, inputs=schema.width)
     y = part.y if codec.task == "classification" else codec.standardise(part.y).astype(np.float32)[:, None]

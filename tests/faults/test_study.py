@@ -1,9 +1,10 @@
-"""A study whose disk fails at every single operation, and whose process is killed again and again."""
+"""A study whose disk fails at every operation, whose process is killed, whose files are lost or altered."""
 
 from __future__ import annotations
 
 import builtins
 import errno
+import json
 import os
 import signal
 import subprocess
@@ -19,10 +20,12 @@ from goodfit.engine.program import use_cache
 from goodfit.errors import RunFolderError
 from goodfit.network import Network
 from goodfit.search.budget import Budget
+from goodfit.search.folds import make_folds
 from goodfit.search.plan import Settings
 from goodfit.search.recipes import default_optimizers, recipe_space
 from goodfit.search.search import Search
 from goodfit.search.space import Space, choice
+from goodfit.search.story import JOURNAL
 from goodfit.search.study import Study
 from goodfit.store import atomic, journal
 
@@ -31,14 +34,19 @@ SPACE = recipe_space(
 )
 
 
-def search(folder: Path | None, *, members: int = 20, full_run: int = 9) -> Search:
+def search(
+    folder: Path | None, *, members: int = 20, full_run: int = 9, folds: int | None = None, **told
+) -> Search:
     use_cache()
     rng = np.random.default_rng(0)
     x = rng.normal(size=(150, 3)).astype(np.float32)
     y = (x[:, 0] * x[:, 1] > 0).astype(np.int32)
-    population = Population(Network(3, 2), x[:100], y[:100], holdout=(x[100:], y[100:], np.ones((1, 50))))
+    train = x[:100], y[:100]
+    judges = (*train, np.ones((1, 100))) if folds else (x[100:], y[100:], np.ones((1, 50)))
+    population = Population(Network(3, 2), *train, holdout=judges)
     settings = Settings(Budget(members=members), 0, full_run)
-    return Search(population, SPACE, settings, Study(folder, population.network))
+    cut = make_folds(folds, y[:100]) if folds else None
+    return Search(population, SPACE, settings, Study(folder, population.network), folds=cut, **told)
 
 
 def table(run: Search) -> list:
@@ -154,3 +162,85 @@ def test_sixty_kills_lose_nothing(tmp_path):
         records = found
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == expected
+
+
+def whole(folder: Path, **how) -> tuple[list, bytes]:
+    """Make a study; return its table and its journal."""
+    folder.mkdir()
+    return table(search(folder, **how)), (folder / JOURNAL).read_bytes()
+
+
+def test_a_journal_torn_at_any_byte_of_its_last_lines(tmp_path):
+    expected, written = whole(tmp_path / "study", members=5)
+    start = len(written) - sum(map(len, written.splitlines(keepends=True)[-2:]))
+    for size in range(start, len(written)):
+        (tmp_path / "study" / JOURNAL).write_bytes(written[:size])
+        assert table(search(tmp_path / "study", members=5)) == expected, f"cut at byte {size}"
+        lines = (tmp_path / "study" / JOURNAL).read_bytes().splitlines()
+        assert len(lines) == written.count(b"\n")
+
+
+def test_members_that_are_lost_or_damaged_are_trained_again(tmp_path):
+    expected, written = whole(tmp_path / "study", folds=2)
+    lines = written.splitlines(keepends=True)
+    members = {p: p.read_bytes() for p in (tmp_path / "study" / "members").iterdir()}
+    costs = {json.loads(line).get("costs") for line in lines}
+    states = [path for path in members if path.stem not in costs]
+    for kept in (2, 4, len(lines)):
+        (tmp_path / "study" / JOURNAL).write_bytes(b"".join(lines[:kept]))
+        for path in states[::2]:
+            path.unlink(missing_ok=True)  # those of no more use were not made again
+        for path in states[1::2]:
+            path.write_bytes(members[path][:-1] + bytes([members[path][-1] ^ 1]))
+        told = []
+        run = search(tmp_path / "study", folds=2, tell=lambda kind, data, to=told: to.append(kind))
+        assert table(run) == expected
+        complete = [t for t in run.trials if t.complete]
+        for trial in complete:
+            run.networks(trial)
+            for name in trial.kept or ():
+                path = tmp_path / "study" / "members" / f"{name}.safetensors"
+                assert path.read_bytes() == members[path]
+        assert "note" in told
+
+
+def test_members_at_rest_where_time_ended_a_wave_are_trained_again(tmp_path):
+    (tmp_path / "study").mkdir()
+    run = search(tmp_path / "study", full_run=90)
+    run._must_stop = lambda: any(40 < t.step < 90 for t in run.trials)
+    run.run()
+    resting = [t for t in run.trials if t.kept and t.step not in (0, *t.stops)]
+    assert resting
+    expected = [run.networks(t)[0].weights() for t in resting]
+    for name in [name for t in resting for name in t.kept or ()]:
+        (tmp_path / "study" / "members" / f"{name}.safetensors").unlink()
+    again = search(tmp_path / "study", full_run=90)
+    again.run()
+    for trial, weights in zip(resting, expected, strict=True):
+        member = again.networks(again.trials[trial.number])[0]
+        assert member.step == trial.step
+        np.testing.assert_equal(member.weights(), weights)
+
+
+def test_a_member_that_cannot_be_made_again_is_said(tmp_path):
+    whole(tmp_path / "study")
+    run = search(tmp_path / "study")
+    run.run()
+    trial = next(t for t in run.trials if t.complete)
+    trial.members, trial.kept = [], ["0" * 64]  # as if another machine had trained it
+    with pytest.raises(RunFolderError, match=r"delete .*journal-search\.jsonl to search anew"):
+        run.networks(trial)
+
+
+def test_without_costs_the_search_goes_on_from_the_line_before(tmp_path):
+    expected, written = whole(tmp_path / "study")
+    lines = written.splitlines(keepends=True)
+    for number, line in enumerate(lines, start=1):
+        name = json.loads(line).get("costs")
+        if name is None:
+            continue
+        (tmp_path / "study" / "members" / f"{name}.safetensors").unlink()
+        with pytest.raises(RunFolderError, match=f"delete line {number} and all after it"):
+            search(tmp_path / "study")
+        (tmp_path / "study" / JOURNAL).write_bytes(b"".join(lines[: number - 1]))
+        assert table(search(tmp_path / "study")) == expected

@@ -21,7 +21,7 @@ networks to choose from.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -184,6 +184,7 @@ class Search:
         found = self._train_and_record(tasks)
         for (trial, _), record in zip(tasks, found["trials"], strict=True):
             trial.take(record)
+            trial.rests.append(trial.step)
             trial.costs_in = found["costs"]
         halted = found["halted"] or self._interrupted()
         if not halted:
@@ -241,10 +242,9 @@ class Search:
         members, legs, owner = [], [], {}
         work, fresh = 0.0, True
         for trial, until in tasks:
-            every = max(1, -(-trial.horizon // self.settings.evaluations))
             for member in self.networks(trial):
                 members.append(member)
-                legs.append(Legs(until, every))
+                legs.append(self._legs(trial, until))
                 owner[id(member)] = trial
                 work += (until - member.step) * self.planner.cost(trial.recipe)
                 fresh = fresh and member.step == 0
@@ -268,20 +268,29 @@ class Search:
         """Return the trial's networks, one a fold, brought back from the run folder or begun anew."""
         if not trial.members:
             if trial.kept is None:
-                trial.members = [
-                    Member(
-                        trial.recipe,
-                        trial.seed,
-                        horizon=trial.horizon,
-                        by_error=self.settings.by_error,
-                        **_rows(fold),
-                    )
-                    for fold in self.folds
-                ]
+                trial.members = [self._member(trial, fold) for fold in self.folds]
             else:
-                pairs = zip(trial.kept, self.folds, strict=True)
-                trial.members = [self.study.bring_back(name, **_rows(fold)) for name, fold in pairs]
+                trial.members = [
+                    self.study.bring_back(name, self._again(trial, fold), **_rows(fold))
+                    for name, fold in zip(trial.kept, self.folds, strict=True)
+                ]
         return trial.members
+
+    def _member(self, trial: Trial, fold: Fold | None) -> Member:
+        by_error = self.settings.by_error
+        return Member(trial.recipe, trial.seed, horizon=trial.horizon, by_error=by_error, **_rows(fold))
+
+    def _legs(self, trial: Trial, until: int) -> Legs:
+        return Legs(until, max(1, -(-trial.horizon // self.settings.evaluations)))
+
+    def _again(self, trial: Trial, fold: Fold | None) -> Iterator[Member]:
+        """Train a network anew, from wave to wave, as its trial went: its state is lost or damaged."""
+        text = f"The state of trial {trial.number} is lost or damaged: it is trained again."
+        self._tell("note", {"text": text})
+        member = self._member(trial, fold)
+        for step in trial.rests:
+            self.population.advance([member], self._legs(trial, step))
+            yield member
 
     def _weight(self, fold: Fold | None) -> float:
         """Return the weight of the rows that a fold's network is judged by: its part in the trial's score."""

@@ -7,7 +7,7 @@ rung that was written, and makes no decision twice.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +17,16 @@ from goodfit.engine.population import Member
 from goodfit.engine.snapshot import restore, snapshot
 from goodfit.errors import RunFolderError
 from goodfit.network import Network
-from goodfit.store.arrays import load_arrays, save_arrays
+from goodfit.store.arrays import load_arrays, save_arrays, sha256_of
 from goodfit.store.journal import Journal
 
 
 class Study:
-    """The journal of one search; without a folder it lives in memory alone."""
+    """The journal of one search; without a folder it lives in memory alone.
+
+    Raises:
+        RunFolderError: the journal is damaged, or costs that it names are gone or not what was written.
+    """
 
     def __init__(self, folder: Path | None, network: Network) -> None:
         self.network = network
@@ -31,6 +35,9 @@ class Study:
         self._records = self._journal.records() if self._journal else []
         self._next = 0
         self.elapsed = float(self._records[-1]["elapsed"]) if self._records else 0.0
+        for line, record in enumerate(self._records, start=1):
+            if record.get("costs"):
+                self._check_costs(record["costs"], line)
 
     @property
     def replaying(self) -> bool:
@@ -76,10 +83,27 @@ class Study:
             return None
         return [save_arrays(self.folder / "members", *snapshot(member)) for member in members]
 
-    def bring_back(self, name: str, **rows: Any) -> Member:
-        """Return the member that `keep` named; ``rows`` and ``judged`` belong to the data."""
+    def bring_back(self, name: str, again: Iterable[Member], **rows: Any) -> Member:
+        """Return the member that `keep` named; ``rows`` and ``judged`` belong to the data.
+
+        If its file is gone or not what was written, it is the one among ``again``, what training it anew
+        goes through, whose state has that name.
+
+        Raises:
+            RunFolderError: none has.
+        """
         assert self.folder is not None, "a study in memory has nothing to bring back"
-        arrays, record = load_arrays(self.folder / "members", name)
+        try:
+            arrays, record = load_arrays(self.folder / "members", name)
+        except RunFolderError as error:
+            for member in again:
+                if sha256_of(*snapshot(member)) == name:
+                    self.keep([member])
+                    return member
+            raise RunFolderError(
+                f"{error} Trained again, the network came out otherwise, as on another machine: restore the "
+                f"file from a copy, or delete {self.folder / 'journal-search.jsonl'} to search anew."
+            ) from None
         return restore(self.network, arrays, record, **rows)
 
     def keep_costs(self, costs: Mapping[int, np.ndarray]) -> str | None:
@@ -92,3 +116,12 @@ class Study:
         """Return what `keep_costs` wrote, by the trial's number as text."""
         assert self.folder is not None, "a study in memory has nothing to bring back"
         return load_arrays(self.folder / "members", name)[0]
+
+    def _check_costs(self, name: str, line: int) -> None:
+        try:
+            self.costs(name)
+        except RunFolderError as error:
+            raise RunFolderError(
+                f"{error} Restore it from a copy, or delete line {line} and all after it from "
+                f"{self.folder}/journal-search.jsonl: the search then goes on from there."
+            ) from None

@@ -38,6 +38,7 @@ class Trial:
     step: int = 0
     result: str = "waiting"
     keys: dict[int, Key] = field(default_factory=dict)  # by stop's number, where it was reached
+    rests: list[int] = field(default_factory=list)  # steps at which each wave left it
     kept: Sequence[str] | None = None  # names of the members' states in the run folder
     members: list[Member] = field(default_factory=list, repr=False)
     costs: np.ndarray | None = field(default=None, repr=False)  # (N,) by validation row; NaN: no fold has it

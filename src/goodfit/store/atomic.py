@@ -60,8 +60,10 @@ def check_writable_folder(path: str | os.PathLike[str]) -> Path:
         with tempfile.TemporaryFile(dir=folder):
             pass
     except OSError as error:
-        message = f"The folder {folder} cannot be written to ({error.strerror}): choose another --out."
-        raise RunFolderError(message) from error
+        raise RunFolderError(
+            f"The folder {folder} cannot be written to ({error.strerror}): make it writable, or choose "
+            "another --out."
+        ) from error
     return folder
 
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-import json
+import hashlib
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
 from goodfit.errors import RunFolderError
-from goodfit.store.atomic import check_writable_folder, write_json, write_text
+from goodfit.store.atomic import write_json
+from goodfit.store.canonical import dumps, loads
+from goodfit.store.journal import Journal
+from goodfit.store.lock import only_writer
 
 
 class RunFolder:
@@ -19,6 +23,11 @@ class RunFolder:
         self.result_file = self.path / "result.json"
         self.ledger = self.path / "ledger.jsonl"
         self.model = self.path / "model.safetensors"
+        self._done = self.path / "DONE"
+
+    def lock(self) -> AbstractContextManager[bool]:
+        """Be the only one to write here until the block ends; see `goodfit.store.lock.only_writer`."""
+        return only_writer(self.path)
 
     def claim(self, config: dict[str, Any]) -> None:
         """Make the folder this run's, or go on with it if it is already.
@@ -26,21 +35,20 @@ class RunFolder:
         Raises:
             RunFolderError: it cannot be written, or holds other files or another run.
         """
-        config = json.loads(json.dumps(config))
-        if self.config_file.exists():
-            found = self.config()
-            if found.get("identity") != config["identity"]:
-                theirs, ours = found.get("identity", {}), config["identity"]
-                keys = [k for k in sorted({*theirs, *ours}) if theirs.get(k) != ours.get(k)]
-                raise RunFolderError(
-                    f"{self.path} holds another run (its {', '.join(keys) or 'settings'} differ): "
-                    "choose another --out, or repeat its settings to go on with it."
-                )
-            return
-        if self.path.is_dir() and any(self.path.iterdir()):
-            raise RunFolderError(f"{self.path} is not empty and holds no run: choose another --out.")
-        check_writable_folder(self.path)
-        write_json(self.config_file, config)
+        config = loads(dumps(config))  # as it is read
+        if not self.config_file.exists():
+            if self.path.is_dir() and not all(map(_from_a_start, self.path.iterdir())):
+                raise RunFolderError(f"{self.path} is not empty and holds no run: choose another --out.")
+            with self.lock():
+                if not self.config_file.exists():
+                    self._write(config)
+        theirs, ours = self.config()["identity"], config["identity"]
+        keys = [k for k in sorted({*theirs, *ours}) if theirs.get(k) != ours.get(k)]
+        if keys:
+            raise RunFolderError(
+                f"{self.path} holds another run (in its {self.config_file.name}, {', '.join(keys)} differ): "
+                "choose another --out, or repeat its settings to go on with it."
+            )
 
     def config(self) -> dict[str, Any]:
         """Return the run's configuration.
@@ -48,14 +56,57 @@ class RunFolder:
         Raises:
             RunFolderError: the folder holds no run, or its configuration is damaged.
         """
-        return self._read(self.config_file, "holds no run of goodfit")
+        path = self.config_file
+        try:
+            found = loads(path.read_bytes())
+            if found.pop(_CHECK) != _sha256(dumps(found).encode()):
+                raise ValueError("it was altered after it was written")
+        except FileNotFoundError:
+            raise RunFolderError(f"{self.path} holds no run of goodfit: there is no {path.name}.") from None
+        except OSError as error:
+            raise RunFolderError(f"Cannot read {path}: {error.strerror}.") from None
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise RunFolderError(
+                f"{path} is damaged ({error}): restore it from a copy, or start anew in another folder."
+            ) from None
+        return found
+
+    def _write(self, config: dict[str, Any]) -> None:
+        write_json(self.config_file, config | {_CHECK: _sha256(dumps(config).encode())})
 
     def result(self) -> dict[str, Any] | None:
-        """Return the recorded result of a finished run; None if it is not finished, or extended since."""
-        if not (self.path / "DONE").exists():
-            return None
-        found = self._read(self.result_file, "has lost its result")
-        return found if found.get("extensions", []) == self.extensions() else None
+        """Return the recorded result of a finished run; None if it is not finished, or extended since.
+
+        None, too, if result or model is missing or not what was written: the run is then gone on with, and
+        its journal leads to the same end.
+        """
+        found, files = self._recorded()
+        whole = all(_holds(self.path / name, digits) for name, digits in files.items())
+        return found if whole and found and found.get("extensions", []) == self.extensions() else None
+
+    def _recorded(self) -> tuple[dict[str, Any], dict[str, str]]:
+        """Return result and hashes of the finished run's files, or nothing if the result was altered."""
+        try:
+            files = dict(loads(self._done.read_bytes()))
+            if _holds(self.result_file, files[self.result_file.name]):
+                return loads(self.result_file.read_bytes()), files
+        except (OSError, ValueError, TypeError, KeyError):
+            pass
+        return {}, {}
+
+    def check_ledger(self) -> None:
+        """Make sure, before work is put into a run, that its ledger is whole.
+
+        Raises:
+            RunFolderError: it is damaged, or lacks an opening that the recorded result tells of.
+        """
+        written = {record.get("model") for record in Journal(self.ledger).records()}
+        lost = [one for one in self._recorded()[0].get("ledger", []) if one["model"] not in written]
+        if lost:
+            raise RunFolderError(
+                f"{self.ledger} has lost {len(lost)} of the openings that {self.result_file.name} tells of: "
+                "restore it from a copy, or start anew in another folder."
+            )
 
     def extensions(self) -> list[dict[str, Any]]:
         """Return the budgets that were added to the run's own, each with the text of its space or None."""
@@ -65,17 +116,26 @@ class RunFolder:
         """Add a budget to a run, and another space if any: it is not finished any more."""
         config = self.config()
         extensions = [*config.get("extensions", []), {"budget": budget, "space": space}]
-        write_json(self.config_file, config | {"extensions": extensions})
+        self._write(config | {"extensions": extensions})
 
     def finish(self, result: dict[str, Any]) -> None:
-        """Record the result and mark the run finished."""
+        """Record the result and mark the run finished: ``DONE`` holds the hashes of result and model."""
         write_json(self.result_file, result)
-        write_text(self.path / "DONE", "")
+        files = [path for path in (self.result_file, self.model) if path.exists()]
+        write_json(self._done, {path.name: _sha256(path.read_bytes()) for path in files})
 
-    def _read(self, path: Path, trouble: str) -> dict[str, Any]:
-        try:
-            return json.loads(path.read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            raise RunFolderError(f"{self.path} {trouble}: there is no {path.name}.") from None
-        except (OSError, ValueError) as error:
-            raise RunFolderError(f"{path} cannot be read ({error}).") from None
+
+_CHECK = "sha256"  # what config.json keeps the hash of the rest of it under
+
+
+def _sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def _holds(path: Path, digits: str) -> bool:
+    return path.is_file() and _sha256(path.read_bytes()) == digits
+
+
+def _from_a_start(path: Path) -> bool:
+    """Tell whether a file is what the start of a run leaves where it is killed at once."""
+    return path.name == "lock" or path.name.startswith(".config.json.")
