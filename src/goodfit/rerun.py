@@ -23,6 +23,8 @@ from goodfit.result import conclude
 from goodfit.search.budget import parse_budget
 from goodfit.search.recipes import recipe_space
 from goodfit.search.space_file import parse_space
+from goodfit.search.study import whole_records
+from goodfit.store.canonical import dumps
 from goodfit.store.run import RunFolder
 
 
@@ -73,6 +75,8 @@ def resume(
         with folder.lock():
             if folder.result() is None:
                 raise RunFolderError(f"{run} is not finished: go on with it first (`goodfit study resume`).")
+            folder.check_ledger()
+            whole_records(folder.path)  # an error, before the run counts as unfinished
             folder.extend(more, space)
     return run_fit(settings, on_event=on_event, started=started)
 
@@ -91,8 +95,8 @@ def unseal(run: str, *, on_event: Tell = silent) -> dict[str, Any]:
     Raises:
         GoodfitError: no such run, changed data, a damaged model.
     """
+    result = RunFolder(run).result()
     folder, _, problem, model = _opened(run)
-    result = folder.result()
     if result is None:
         raise RunFolderError(f"{run} is not finished: repeat its goodfit fit command to go on with it.")
     if result["test"] is not None:
@@ -100,6 +104,8 @@ def unseal(run: str, *, on_event: Tell = silent) -> dict[str, Any]:
     training = model.record["training"]
     bare = Model(model.members, model.schema, model.target, model.target_name)
     with folder.lock():
+        if dumps(folder.result()) != dumps(result):
+            raise RunFolderError(f"Another process has changed {run} since this one began: try again.")
         return conclude(problem, bare, result, training, folder, on_event, examine=True)
 
 
@@ -113,9 +119,9 @@ def refit(run: str, *, on_event: Tell = silent) -> dict[str, Any]:
     Raises:
         GoodfitError: no such run, changed data, a damaged model.
     """
-    folder, settings, problem, model = _opened(run)
-    with folder.lock():
-        return _refit(folder, settings, problem, model, on_event)
+    RunFolder(run).config()  # says what is no run, before a lock makes a folder of it
+    with RunFolder(run).lock():
+        return _refit(*_opened(run), on_event)
 
 
 def _refit(

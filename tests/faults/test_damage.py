@@ -13,6 +13,7 @@ from typing import NamedTuple
 import pytest
 from typer.testing import CliRunner
 
+from goodfit import rerun
 from goodfit.cli.main import app
 from goodfit.model.file import load_model
 from goodfit.store import atomic
@@ -179,6 +180,16 @@ def test_an_extension_counts_the_openings_before_it(finished):
     refused(done, "ledger.jsonl has lost 1 of the openings")
 
 
+@pytest.mark.parametrize("name", ["journal altered", "costs gone", "ledger altered"])
+def test_an_extension_that_cannot_be_gone_on_with_leaves_the_run_finished(made, finished, name):
+    fault = FAULTS[name]
+    for path in [finished / fault.files] if isinstance(fault.files, str) else fault.files(finished):
+        fault.damage(path)
+    refused(goodfit("study", "extend", finished, "--budget", "2 members"))
+    done = goodfit("study", "resume", finished, "--json")
+    assert result(done.stdout) == result((made / "result.json").read_text())
+
+
 def test_a_second_process_is_told_who_works_there(fit, made, stopped):
     with RunFolder(stopped).lock():
         for words in ((*fit, stopped), ("study", "resume", stopped)):
@@ -194,6 +205,23 @@ def test_one_process_alone_opens_the_sealed_rows(fit, made, stopped):
         refused(goodfit("unseal", stopped), "in use by process")
     done = goodfit("unseal", stopped, "--json")
     assert result(done.stdout) == result((made / "result.json").read_text())
+
+
+def test_an_exam_is_of_the_model_that_is_there(fit, tmp_path, monkeypatch):
+    run = tmp_path / "run"
+    assert goodfit(*fit[:-1], "--keep-sealed", "--out", run).exit_code == 0
+    opened = rerun._opened
+
+    def overtaken(path):
+        found = opened(path)
+        assert goodfit("study", "extend", path, "--budget", "12 members").exit_code == 0
+        return found
+
+    with monkeypatch.context() as patch:
+        patch.setattr(rerun, "_opened", overtaken)
+        refused(goodfit("unseal", run), "Another process has changed", "try again")
+    assert not (run / "ledger.jsonl").exists()
+    assert goodfit("unseal", run).exit_code == 0
 
 
 @pytest.fixture

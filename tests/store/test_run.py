@@ -87,6 +87,19 @@ def test_a_result_counts_while_it_is_what_was_written(finished):
     assert finished.result() == found
 
 
+@pytest.mark.parametrize("name", ["DONE", "result.json", "model.safetensors"])
+def test_a_finished_run_of_which_a_file_cannot_be_read_is_not_believed(finished, monkeypatch, name):
+    read = type(finished.path).read_bytes
+
+    def fail(path):
+        if path.name == name:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return read(path)
+
+    monkeypatch.setattr(type(finished.path), "read_bytes", fail)
+    assert finished.result() is None
+
+
 def test_a_ledger_that_lost_openings(folder):
     ledger = Journal(folder.ledger)
     folder.check_ledger()  # none yet
@@ -116,6 +129,33 @@ def test_a_second_writer_is_told_who_the_first_is(folder):
     with folder.lock():
         pass
     assert os.listdir(folder.path) == ["config.json"]
+
+
+def test_a_lock_file_that_cannot_be_removed_is_left(folder, monkeypatch):
+    def fail(*_, **__):
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(type(folder.path), "unlink", fail)
+        with folder.lock():
+            pass
+    assert (folder.path / "lock").exists()
+    with folder.lock() as locked:  # let go of all the same
+        assert locked
+
+
+def test_a_run_that_another_begins_in_this_instant_is_no_foreign_folder(tmp_path, monkeypatch):
+    run, iterdir = RunFolder(tmp_path), type(tmp_path).iterdir
+
+    def overtaken(path):
+        monkeypatch.undo()
+        RunFolder(path).claim(CONFIG)
+        (path / "journal-search.jsonl").touch()
+        return iterdir(path)
+
+    monkeypatch.setattr(type(tmp_path), "iterdir", overtaken)
+    run.claim(CONFIG)
+    assert run.config() == CONFIG
 
 
 def test_threads_take_turns(folder):
@@ -197,6 +237,17 @@ def test_a_folder_that_cannot_be_written_is_read(finished, monkeypatch, code):
             assert "\n" not in str(error.value)
             finished.claim(CONFIG)
             assert finished.result()["score"] == 0.5
+
+
+def test_a_folder_that_cannot_be_looked_into(tmp_path, monkeypatch):
+    def fail(*_, **__):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    monkeypatch.setattr(type(tmp_path), "stat", fail)
+    for act in (lambda: RunFolder(tmp_path).claim(CONFIG), lambda: atomic.check_writable_folder(tmp_path)):
+        with pytest.raises(RunFolderError, match="Permission denied") as error:
+            act()
+        assert "\n" not in str(error.value)
 
 
 def test_appends_from_several_threads_keep_a_journal_whole(tmp_path):

@@ -112,11 +112,11 @@ def load_model(path: str | os.PathLike[str]) -> Model:
         ModelFileError: the file is missing, truncated, altered, of another kind, or of a newer version.
     """
     path = Path(path)
-    if path.is_dir():
-        path = path / "model.safetensors"
-        if not path.is_file():
-            raise ModelFileError(f"The folder {path.parent} holds no model.safetensors: name a finished run.")
     try:
+        if path.is_dir():
+            path = path / "model.safetensors"
+            if not path.is_file():
+                raise ModelFileError(f"There is no {path}: name the folder of a finished run.")
         if path.exists() and not stat.S_ISREG(path.stat().st_mode):  # a pipe or device has no end
             raise ModelFileError(f"{path} is not a file: name a model.safetensors.")
         with open(path, "rb") as file:

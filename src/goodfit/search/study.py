@@ -17,6 +17,7 @@ from goodfit.engine.population import Member
 from goodfit.engine.snapshot import restore, snapshot
 from goodfit.errors import RunFolderError
 from goodfit.network import Network
+from goodfit.search.story import JOURNAL
 from goodfit.store.arrays import load_arrays, save_arrays, sha256_of
 from goodfit.store.journal import Journal
 
@@ -31,13 +32,10 @@ class Study:
     def __init__(self, folder: Path | None, network: Network) -> None:
         self.network = network
         self.folder = folder
-        self._journal = Journal(folder / "journal-search.jsonl") if folder else None
-        self._records = self._journal.records() if self._journal else []
+        self._journal = Journal(folder / JOURNAL) if folder else None
+        self._records = whole_records(folder) if folder else []
         self._next = 0
         self.elapsed = float(self._records[-1]["elapsed"]) if self._records else 0.0
-        for line, record in enumerate(self._records, start=1):
-            if record.get("costs"):
-                self._check_costs(record["costs"], line)
 
     @property
     def replaying(self) -> bool:
@@ -102,7 +100,7 @@ class Study:
                     return member
             raise RunFolderError(
                 f"{error} Trained again, the network came out otherwise, as on another machine: restore the "
-                f"file from a copy, or delete {self.folder / 'journal-search.jsonl'} to search anew."
+                f"file from a copy, or delete {self.folder / JOURNAL} to search anew."
             ) from None
         return restore(self.network, arrays, record, **rows)
 
@@ -117,11 +115,21 @@ class Study:
         assert self.folder is not None, "a study in memory has nothing to bring back"
         return load_arrays(self.folder / "members", name)[0]
 
-    def _check_costs(self, name: str, line: int) -> None:
+
+def whole_records(folder: Path) -> list[dict[str, Any]]:
+    """Return what a search's journal holds, once it is sure that a search can go on from it.
+
+    Raises:
+        RunFolderError: it is damaged, or costs that it names are gone or not what was written.
+    """
+    records = Journal(folder / JOURNAL).records()
+    for line, record in enumerate(records, start=1):
         try:
-            self.costs(name)
+            if record.get("costs"):
+                load_arrays(folder / "members", record["costs"])
         except RunFolderError as error:
             raise RunFolderError(
                 f"{error} Restore it from a copy, or delete line {line} and all after it from "
-                f"{self.folder}/journal-search.jsonl: the search then goes on from there."
+                f"{folder / JOURNAL}: the search then goes on from there."
             ) from None
+    return records

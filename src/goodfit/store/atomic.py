@@ -53,9 +53,9 @@ def check_writable_folder(path: str | os.PathLike[str]) -> Path:
         RunFolderError: it cannot be made or written to, or is a file.
     """
     folder = Path(path)
-    if folder.exists() and not folder.is_dir():
-        raise RunFolderError(f"{folder} is a file, not a folder: choose another --out.")
     try:
+        if folder.exists() and not folder.is_dir():
+            raise RunFolderError(f"{folder} is a file, not a folder: choose another --out.")
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
             pass

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import platform
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from goodfit.errors import RunFolderError
@@ -39,7 +39,8 @@ def only_writer(folder: Path) -> Iterator[bool]:
     try:
         yield locked
     finally:
-        path.unlink(missing_ok=True)
+        with suppress(OSError):  # a folder that is gone, or read-only by now
+            path.unlink()
         os.close(handle)
 
 

@@ -36,9 +36,7 @@ class RunFolder:
             RunFolderError: it cannot be written, or holds other files or another run.
         """
         config = loads(dumps(config))  # as it is read
-        if not self.config_file.exists():
-            if self.path.is_dir() and not all(map(_from_a_start, self.path.iterdir())):
-                raise RunFolderError(f"{self.path} is not empty and holds no run: choose another --out.")
+        if not self._holds_a_run():
             with self.lock():
                 if not self.config_file.exists():
                     self._write(config)
@@ -49,6 +47,22 @@ class RunFolder:
                 f"{self.path} holds another run (in its {self.config_file.name}, {', '.join(keys)} differ): "
                 "choose another --out, or repeat its settings to go on with it."
             )
+
+    def _holds_a_run(self) -> bool:
+        """Tell whether a run has begun here, rather than could.
+
+        Raises:
+            RunFolderError: neither: the folder holds other files, or cannot be looked into.
+        """
+        try:
+            free = not self.path.is_dir() or all(map(_from_a_start, self.path.iterdir()))
+            begun = self.config_file.exists()  # asked last: another process may begin in this instant
+        except OSError as error:
+            message = f"{self.path} cannot be read ({error.strerror}): choose another --out."
+            raise RunFolderError(message) from None
+        if not begun and not free:
+            raise RunFolderError(f"{self.path} is not empty and holds no run: choose another --out.")
+        return begun
 
     def config(self) -> dict[str, Any]:
         """Return the run's configuration.
@@ -133,7 +147,10 @@ def _sha256(data: bytes) -> str:
 
 
 def _holds(path: Path, digits: str) -> bool:
-    return path.is_file() and _sha256(path.read_bytes()) == digits
+    try:
+        return _sha256(path.read_bytes()) == digits
+    except OSError:  # gone, or not to be read
+        return False
 
 
 def _from_a_start(path: Path) -> bool:
