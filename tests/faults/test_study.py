@@ -112,15 +112,25 @@ FAILURES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("failure", FAILURES.values(), ids=FAILURES)
 def test_every_operation_may_fail(tmp_path, monkeypatch, failure):
+    fail_at(tmp_path, monkeypatch, failure, every=1)
+
+
+@pytest.mark.parametrize("failure", FAILURES.values(), ids=FAILURES)
+def test_one_operation_in_seven_may_fail(tmp_path, monkeypatch, failure):
+    fail_at(tmp_path, monkeypatch, failure, every=7)
+
+
+def fail_at(tmp_path, monkeypatch, failure, *, every):
     expected = table(search(None))
     (tmp_path / "whole").mkdir()
     with monkeypatch.context() as patch:
         faults = Faults(patch, 10**9, failure)
         assert table(search(tmp_path / "whole")) == expected
     assert faults.calls > 30
-    for allowed in range(faults.calls):
+    for allowed in range(0, faults.calls, every):
         folder = tmp_path / str(allowed)
         folder.mkdir()
         with monkeypatch.context() as patch:
@@ -170,10 +180,19 @@ def whole(folder: Path, **how) -> tuple[list, bytes]:
     return table(search(folder, **how)), (folder / JOURNAL).read_bytes()
 
 
+@pytest.mark.slow
 def test_a_journal_torn_at_any_byte_of_its_last_lines(tmp_path):
+    tear(tmp_path, every=1)
+
+
+def test_a_journal_torn_somewhere_in_its_last_lines(tmp_path):
+    tear(tmp_path, every=23)
+
+
+def tear(tmp_path, *, every):
     expected, written = whole(tmp_path / "study", members=5)
     start = len(written) - sum(map(len, written.splitlines(keepends=True)[-2:]))
-    for size in range(start, len(written)):
+    for size in range(start, len(written), every):
         (tmp_path / "study" / JOURNAL).write_bytes(written[:size])
         assert table(search(tmp_path / "study", members=5)) == expected, f"cut at byte {size}"
         lines = (tmp_path / "study" / JOURNAL).read_bytes().splitlines()
