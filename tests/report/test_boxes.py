@@ -57,3 +57,12 @@ def test_ranges_not_searched_empty_rounds_and_strange_names_are_drawn(tmp_path):
     }
     for path in save(boxes(places), tmp_path, "boxes"):
         assert path.stat().st_size > 3000
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 8, 9, 40])
+def test_rounds_are_whole_numbers_on_the_axis(count):
+    figure = boxes({"dropout": rounds(*[(0.1, 0.9)] * count)})
+    figure.draw_without_rendering()
+    shown = [tick for tick in figure.axes[0].get_yticks() if 0.4 <= tick <= count + 0.6]
+    assert shown
+    assert all(float(tick).is_integer() for tick in shown)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 _WIDTH, _PANEL = 8.4, 2.0  # inches; a panel is at least so high
 _ROW = 0.16  # inches a round
 _HALF = 0.38  # of a row, that a box fills
+_MOST_TICKS = 8  # rounds that are all named
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,10 @@ def boxes(
                 _star(ax, best[0] + 1, best[1][name])
             ax.set_title(fitted(name, _WIDTH / columns - 0.6, 10.5))
         axes[0].set_ylim(rounds + 0.6, 0.4)
-        linear_ticks(axes[0].yaxis, whole=True)
+        if rounds > _MOST_TICKS:
+            linear_ticks(axes[0].yaxis, whole=True)
+        else:  # so few that no tick may be left out, or stand between two
+            axes[0].set_yticks(range(1, rounds + 1))
         for ax in axes[::columns]:
             ax.set_ylabel("round")
         small_print(
