@@ -33,7 +33,7 @@ from goodfit.engine.program import use_cache
 from goodfit.model.problem import make_problem
 from goodfit.search.budget import Budget
 from goodfit.search.plan import Settings
-from goodfit.search.recipes import default_batch_size, default_optimizers, recipe_of, recipe_space
+from goodfit.search.recipes import default_batch_size, recipe_of, recipe_space
 from goodfit.search.region import Region
 from goodfit.search.search import Search
 from goodfit.search.space import Point, Space, choice, log_uniform, uniform
@@ -52,21 +52,20 @@ def space_for(columns: int, rows: int, task: str) -> Space:
     tree: dict[str, Any] = {
         "hidden": choice((256, 256), (128, 128)) if wide else choice((128, 128), (64, 64)),
         "activation": choice("relu", "silu"),
-        "optimizer": default_optimizers("AdamW", "Momentum"),
+        "optimizer": choice(
+            {
+                "AdamW": {"lr": log_uniform(1e-5, 1e-1), "weight_decay": log_uniform(1e-5, 1.0)},
+                "Momentum": {
+                    "lr": log_uniform(1e-4, 1.0),
+                    "momentum": uniform(0.5, 0.99),
+                    "weight_decay": log_uniform(1e-8, 1e-2),
+                },
+            }
+        ),
         "batch_norm": choice(False, True),
         "dropout": uniform(0.0, 0.5),
         "batch_size": default_batch_size(rows),
     }
-    tree["optimizer"] = choice(
-        {
-            "AdamW": {"lr": log_uniform(1e-5, 1e-1), "weight_decay": log_uniform(1e-5, 1.0)},
-            "Momentum": {
-                "lr": log_uniform(1e-4, 1.0),
-                "momentum": uniform(0.5, 0.99),
-                "weight_decay": log_uniform(1e-8, 1e-2),
-            },
-        }
-    )
     if task == "classification":
         tree["label_smoothing"] = uniform(0.0, 0.2)
     return recipe_space(Space(tree))

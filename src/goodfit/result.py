@@ -93,8 +93,9 @@ def conclude(
         ledger = sealed.ledger(folder.ledger)
         score = problem.score(part, model.outputs(part.x))
         ledger.note(identity, problem.metric.name, score)
-        opened = len(ledger.openings())
-        result |= {"test": {**score, "opened": opened}, "ledger": ledger.openings()}
+        openings = ledger.openings()
+        opened = len(openings)
+        result |= {"test": {**score, "opened": opened}, "ledger": openings}
         for name, found in problem.examined_baselines(part).items():
             result["baselines"][name]["test"] = found
         tell(Event("exam", result["test"]))

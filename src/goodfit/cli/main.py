@@ -5,7 +5,8 @@ from __future__ import annotations
 import io
 import sys
 import time
-from typing import Annotated
+from collections.abc import Callable
+from typing import Annotated, Any
 
 import typer
 
@@ -29,33 +30,34 @@ app = typer.Typer(
     rich_markup_mode=None,  # plain help starts in half the time
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-_lab = typer.Typer(
-    name="lab",
-    help="See each technique at work: the chapter's comparisons on MNIST or on your own data, judged.",
-    epilog=EXIT_CODES,
-    no_args_is_help=True,
-    rich_markup_mode=None,
-)
-for _name, _command in (("list", lab_list), ("run", lab_run), ("draw", lab_draw)):
-    _lab.command(_name, epilog=EXIT_CODES)(guarded(_command))
-_study = typer.Typer(
-    name="study",
-    help="Look at the search of a run, go on with it, give it more budget, or hand it to Optuna.",
-    epilog=EXIT_CODES,
-    no_args_is_help=True,
-    rich_markup_mode=None,
-)
-for _name, _command in (
-    ("show", study_show),
-    ("resume", study_resume),
-    ("extend", study_extend),
-    ("export", study_export),
-):
-    _study.command(_name, epilog=EXIT_CODES)(guarded(_command))
+
+
+def _group(name: str, help_text: str, commands: dict[str, Callable[..., Any]]) -> typer.Typer:
+    """Return a command of commands."""
+    group = typer.Typer(
+        name=name, help=help_text, epilog=EXIT_CODES, no_args_is_help=True, rich_markup_mode=None
+    )
+    for word, command in commands.items():
+        group.command(word, epilog=EXIT_CODES)(guarded(command))
+    return group
+
+
 for _command in (fit, predict, refit, unseal, diagnose, doctor):
     app.command(epilog=EXIT_CODES)(guarded(_command))
-app.add_typer(_lab)
-app.add_typer(_study)
+app.add_typer(
+    _group(
+        "lab",
+        "See each technique at work: the chapter's comparisons on MNIST or on your own data, judged.",
+        {"list": lab_list, "run": lab_run, "draw": lab_draw},
+    )
+)
+app.add_typer(
+    _group(
+        "study",
+        "Look at the search of a run, go on with it, give it more budget, or hand it to Optuna.",
+        {"show": study_show, "resume": study_resume, "extend": study_extend, "export": study_export},
+    )
+)
 
 
 def _print_version(wanted: bool) -> None:

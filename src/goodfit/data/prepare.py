@@ -64,8 +64,8 @@ class Part:
 class Prepared:
     """Everything that a search may see of the data, and the sealed set that it may not.
 
-    With cross-validation ``valid`` is ``train``. ``marks`` say of each training row its ``group``, ``time``
-    or ``fold``: whole numbers in the order of the column's values.
+    With cross-validation ``valid`` is ``train``, and ``marks`` say of each training row its ``group``,
+    ``time`` or ``fold``: whole numbers in the order of the column's values.
     """
 
     name: str
@@ -114,6 +114,7 @@ def prepare(request: Request) -> Prepared:
     encode = _Encoder(schema, codec, target, request, _class_weights(request, codec, y[split.train]))
     train = encode(table, split.train)
     valid = train if request.in_folds else encode(table, split.valid)
+    marks = _marks(request, table) if request.in_folds else {}
     return Prepared(
         table.name,
         table.content_hash(),
@@ -125,7 +126,7 @@ def prepare(request: Request) -> Prepared:
         SealedSet(table, split.sealed),
         request,
         tuple(notes),
-        {name: row_codes(values, name)[split.train] for name, values in _marks(request, table).items()},
+        {name: row_codes(v, name)[split.train] for name, v in marks.items()},
     )
 
 

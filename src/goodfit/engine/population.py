@@ -221,21 +221,25 @@ class Population:
         """Rows of the holdout."""
         return len(self._everyone)
 
+    def judges_of(self, member: Member) -> np.ndarray:
+        """Return the holdout's rows that the member is judged by."""
+        return self._everyone if member.judged is None else member.judged
+
     def judged_size(self, member: Member) -> int:
         """Return the padded number of rows that the member is judged by."""
-        return bucket(len(self._everyone) if member.judged is None else len(member.judged), EVALUATION_ROWS)
+        return bucket(len(self.judges_of(member)), EVALUATION_ROWS)
 
     def judged_by(self, member: Member) -> tuple[np.ndarray, np.ndarray]:
         """Return the holdout's rows that the member is judged by, (V,), and their weights, (S, V), padded."""
-        rows = self._everyone if member.judged is None else member.judged.astype(np.int32)
+        rows = self.judges_of(member).astype(np.int32)
         sets = self._sets[:, rows] if member.sets is None else member.sets.astype(np.float32)
         size = self.judged_size(member)
         return _padded(rows, size), _padded(sets.T, size).T
 
     def blocks(self, members: Sequence[Member]) -> int:
         """Return how many blocks of rows an evaluation of these members goes through; 0 without a holdout."""
-        counts = [len(self._everyone) if m.judged is None else len(m.judged) for m in members]
-        return -(-max(counts) // EVALUATION_ROWS) if self._evaluates else 0
+        most = max(len(self.judges_of(member)) for member in members)
+        return -(-most // EVALUATION_ROWS) if self._evaluates else 0
 
     def _run_chunk(
         self,
@@ -339,8 +343,7 @@ class _Runner:
             loss, error, costs = (np.atleast_1d(np.array(self._take(r, place))) for r in self.report[2:])
             member.evaluations.append(Evaluation(member.step, loss, error))
             if int(member.state.best_step) == member.step:
-                judged = self.population._everyone if member.judged is None else member.judged
-                member.costs = costs[: len(judged)]
+                member.costs = costs[: len(self.population.judges_of(member))]
 
 
 def _seed32(seed: int) -> np.uint32:

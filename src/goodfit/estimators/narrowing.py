@@ -15,7 +15,7 @@ from goodfit.errors import InputError, must_be
 from goodfit.search.budget import parse_budget
 from goodfit.search.region import Region
 from goodfit.search.space import Choice, Point, Range, Space
-from goodfit.search.zoom import WIDE, Outcome, zoom
+from goodfit.search.zoom import Outcome, at_large, zoom
 
 ROUNDS = 6  # in which the candidates are drawn
 LEAST = 6  # candidates a round, at least
@@ -124,7 +124,7 @@ class NarrowingSearchCV(BaseSearchCV):
 
     def _draw(self, space: Space, count: int, rng: np.random.Generator) -> list[Point]:
         """Return a round's points: most from the region, some from the full space after the first round."""
-        wide = max(1, round(WIDE * count)) if self.moves_ else 0
+        wide = at_large(count) if self.moves_ else 0
         return self.region_.sample(count - wide, rng) + Region.whole(space).sample(wide, rng)
 
     def _metric(self) -> str:

@@ -109,15 +109,16 @@ def _calibrated(
         forward(m.architecture, m.params, m.running, part) for m, part in zip(members, parts, strict=True)
     ]
     head = members[0].architecture["head"]
+    judged = None if folds is None else judged_rows(folds)
 
     def output(temperature: float) -> np.ndarray:
         each = [apply_head(head, one / temperature) for one in logits]
         each = [one[:, 0] if head == "identity" and one.shape[1] == 1 else one for one in each]
-        return each[0] if folds is None else out_of_fold(folds, each, len(x))[judged_rows(folds)]
+        return each[0] if folds is None else out_of_fold(folds, each, len(x))[judged]
 
     if head == "identity":
         return members, output(1.0)
     costs = [cost(output(t)) for t in _TEMPERATURES]
-    share = _trust(len(output(1.0)))
+    share = _trust(len(x) if judged is None else len(judged))
     temperature = float(_TEMPERATURES[int(np.argmin(costs))]) ** share
     return [model_member(network, one, temperature=temperature) for one in candidate], output(temperature)

@@ -9,6 +9,7 @@ from functools import cached_property
 import numpy as np
 
 from goodfit.data.prepare import Part, Prepared
+from goodfit.data.seal import SCORE
 from goodfit.errors import InputError
 from goodfit.model.baseline import fit_linear, guess
 from goodfit.network import Network
@@ -81,7 +82,7 @@ class Problem:
     def score(self, part: Part, outputs: np.ndarray) -> dict[str, float]:
         """Return score, low and high of outputs on a part's rows."""
         found = score_interval(self.metric, part.y, self.answer(outputs), part.weight, seed=0)
-        return dict(zip(("score", "low", "high"), map(float, found), strict=True))
+        return dict(zip(SCORE, map(float, found), strict=True))
 
     def _baselines(self, train: Part) -> dict[str, Callable[[np.ndarray], np.ndarray]]:
         """Return what guesses, and a linear model, from these rows."""
@@ -90,12 +91,13 @@ class Problem:
         shown = "majority" if self.task == "classification" else "mean"
         return {shown: lambda x: guess(self.task, y, train.weight, classes, len(x)), "linear": linear}
 
+    @cached_property
+    def _trained_baselines(self) -> dict[str, Callable[[np.ndarray], np.ndarray]]:
+        return self._baselines(self.data.train)
+
     def examined_baselines(self, part: Part) -> dict[str, dict[str, float]]:
         """Return the scores on ``part`` of guessing and of a linear model, from all training rows."""
-        return {
-            name: self.score(part, predict(part.x))
-            for name, predict in self._baselines(self.data.train).items()
-        }
+        return {name: self.score(part, predict(part.x)) for name, predict in self._trained_baselines.items()}
 
     def validated_baselines(self) -> dict[str, dict[str, float]]:
         """Return the same on the rows that networks are compared on; with folds, from the fold's own rows."""

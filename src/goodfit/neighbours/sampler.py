@@ -16,7 +16,7 @@ from goodfit.neighbours.distributions import node_of, place_of, value_at
 from goodfit.neighbours.extra import missing_optuna
 from goodfit.search.region import Region
 from goodfit.search.space import Point, Space
-from goodfit.search.zoom import WIDE, Outcome, zoom
+from goodfit.search.zoom import Outcome, at_large, zoom
 
 try:
     from optuna.samplers import BaseSampler
@@ -129,8 +129,7 @@ class NarrowingSampler(BaseSampler):
 
     def _shares(self, number: int) -> tuple[int, int]:
         """Return how many of a round's trials come from the full space, and from close to the best."""
-        wide, close = round(WIDE * self.round_size), round(CLOSE * self.round_size)
-        return (max(1, wide), close) if number else (0, 0)
+        return (at_large(self.round_size), round(CLOSE * self.round_size)) if number else (0, 0)
 
     def _seen(
         self, study: Study, rounds: int, distributions: Mapping[str, BaseDistribution]

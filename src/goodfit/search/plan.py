@@ -275,9 +275,8 @@ class Planner:
             return None  # all are of a space that is searched no more
         best = [t for t, _ in carried[:BEST]]
         chunk, folds = self.population.plan(best[0].recipe).chunk, self.folds
-        count = (
-            max(1, 2 * chunk // folds) if chunk > 1 else 4
-        )  # never by the lanes, which decide nothing but time
+        # Never by the lanes, which decide nothing but time.
+        count = max(1, 2 * chunk // folds) if chunk > 1 else 4
         steps, budget = max(t.horizon for t in best), self.budget
         if budget.seconds is not None:
             longest = steps

@@ -11,7 +11,7 @@ import numpy as np
 from goodfit.search.region import Region
 from goodfit.search.space import Point, Space, Structure
 from goodfit.search.trial import Trial, merged_order
-from goodfit.search.zoom import WIDE, Move, Outcome, zoom
+from goodfit.search.zoom import Move, Outcome, at_large, zoom
 
 NEIGHBOURS = 50  # tries to find another structure
 
@@ -72,7 +72,7 @@ class Zoom:
     def propose(self, ask: Ask, trials: Sequence[Trial]) -> list[Point]:
         """Return ``each`` points of every structure, interleaved so that a cut leaves some of each."""
         rng = ask.rng()
-        wide = max(1, round(WIDE * ask.each)) if trials else 0
+        wide = at_large(ask.each) if trials else 0
         everything = Region.whole(self.space)
         found = [
             self.region.draw(structure, ask.each - wide, rng) + everything.draw(structure, wide, rng)

@@ -105,7 +105,7 @@ class Search:
         self._running = 0
         self._stage = ""
         self.settled = False  # ended before its budget, because rounds gained no more than noise
-        self._shares = [self._weight(fold) for fold in self.folds]
+        self._shares = [float(self._judging(fold)[1].sum()) for fold in self.folds]
 
     def elapsed(self) -> float:
         """Seconds of search so far, those before a kill included."""
@@ -292,18 +292,17 @@ class Search:
             self.population.advance([member], self._legs(trial, step))
             yield member
 
-    def _weight(self, fold: Fold | None) -> float:
-        """Return the weight of the rows that a fold's network is judged by: its part in the trial's score."""
-        _, sets = self.population.judged_by(Member(Recipe(), 0, **_rows(fold)))
-        return float(sets[0].sum())
+    def _judging(self, fold: Fold | None) -> tuple[np.ndarray, np.ndarray]:
+        """Return the rows that a fold's network is judged by, and their weights, padded."""
+        rows, sets = self.population.judged_by(Member(Recipe(), 0, **_rows(fold)))
+        return rows, sets[0]
 
     @cached_property
     def _judges(self) -> np.ndarray:
         """The weights of the validation rows over all folds, (N,); 0 where none holds the row."""
         weight = np.zeros(self.population.held_out)
         for fold in self.folds:
-            rows, sets = self.population.judged_by(Member(Recipe(), 0, **_rows(fold)))
-            np.add.at(weight, rows, sets[0])
+            np.add.at(weight, *self._judging(fold))
         return weight
 
     def _costs(self, trial: Trial) -> np.ndarray | None:
@@ -320,7 +319,10 @@ class Search:
     def costs(self, trial: Trial) -> np.ndarray | None:
         """Return the trial's cost on each validation row at its best state, (N,), or None if it has none."""
         if trial.costs is None and trial.costs_in is not None:
-            trial.costs = self.study.costs(trial.costs_in).get(str(trial.number))
+            found = self.study.costs(trial.costs_in)
+            for one in self.trials:  # all that the file holds, so that it is read once
+                if one.costs_in == trial.costs_in:
+                    one.costs = found.get(str(one.number))
         return trial.costs
 
     def ranking(self) -> Ranking | None:

@@ -20,11 +20,15 @@ class RoundStory:
 
     wave: int  # in which it began
     harvest: bool
-    steps: int  # of a full run
     region: Mapping[str, Any]
-    stops: tuple[int, ...] = ()  # steps at which it compares; the last one ends the full run
+    stops: tuple[int, ...]  # steps at which it compares; the last one ends the full run
     trials: dict[int, dict[str, Any]] = field(default_factory=dict)  # by number: text, values, latest record
     reached: list[int] = field(default_factory=list)  # how many trials came to each stop
+
+    @property
+    def steps(self) -> int:
+        """Steps of a full run."""
+        return self.stops[-1]
 
     @property
     def structures(self) -> int:
@@ -112,8 +116,7 @@ def read_story(folder: str | Path) -> Story:
 
 
 def _round(record: Mapping[str, Any], begun: int) -> RoundStory:
-    stops = tuple(record["stops"])
-    one = RoundStory(record["wave"], record["first stop"] > 0, stops[-1], record["region"], stops)
+    one = RoundStory(record["wave"], record["first stop"] > 0, record["region"], tuple(record["stops"]))
     for place, (point, text) in enumerate(zip(record["draws"], record["texts"], strict=True)):
         number = begun + place
         waiting = {"error": math.nan, "loss": math.nan, "step": 0, "result": "waiting", "keys": []}

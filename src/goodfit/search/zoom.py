@@ -81,6 +81,11 @@ def zoom(region: Region, outcomes: Sequence[Outcome]) -> tuple[Region, list[Move
     return Region(region.space, ranges, options), moves
 
 
+def at_large(count: int) -> int:
+    """Return how many of a round's draws, after the first round, keep looking at the full space."""
+    return max(1, round(WIDE * count))
+
+
 def good_ones(count: int) -> int:
     """Return how many of ``count`` outcomes, the best, say where the good region is."""
     return max(3, math.ceil(1.5 * math.sqrt(count)))
