@@ -314,9 +314,10 @@ def run_ours(case: Case) -> dict[str, Any]:
 
         def advance(self, members, legs, *, on_leg=None, **more):
             def told(member):
-                if member.evaluations and member.evaluations[-1].step == member.step:
-                    error = float(member.evaluations[-1].error[0])
-                    seen.append((time.perf_counter() - started, member, member.step, error))
+                now = time.perf_counter() - started
+                for step, _, error in member.evaluations[known.get(id(member), 0) :]:
+                    seen.append((now, member, step, float(error[0])))
+                known[id(member)] = len(member.evaluations)
                 if on_leg is not None:
                     on_leg(member)
 
@@ -328,6 +329,7 @@ def run_ours(case: Case) -> dict[str, Any]:
     steps = int(CANDIDATES * FOLDS * case.full * case.budget)
     settings = Settings(Budget(steps=steps), case.round, case.full)
     seen: list[tuple[float, Any, int, float]] = []
+    known: dict[int, int] = {}  # evaluations seen, by member
     compiling = Compiling()
     started = time.perf_counter()
     population = population_of(case, Watched)

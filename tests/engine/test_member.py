@@ -88,6 +88,24 @@ def test_a_diverged_member_rests_at_its_last_finite_state_and_harms_no_neighbour
     assert bad.step == 4, "and does not go on"
 
 
+@pytest.mark.parametrize("chunk", [1, 8])
+def test_calls_of_several_evaluations_change_nothing(runs, chunk):
+    """One by one, and as many a call as fit: legs that end inside a call, on its edge and after it."""
+    for until, every in ((40, 2), (600, 100), (600, 256), (600, 290)):
+        apart, together = ([*runs.members("full", range(2)), bad_member()] for _ in range(2))
+        told: list[Member] = []
+        runs.train(apart, chunk, legs=Legs(until, every, keep_losses=True, singly=True))
+        legs = Legs(until, every, keep_losses=True)
+        runs.population(chunk, lanes=1).advance(together, legs, on_leg=told.append)
+        for one, other in zip(apart, together, strict=True):
+            assert runs.differences(one, other) == []
+            assert [e.step for e in one.evaluations] == [e.step for e in other.evaluations]
+            for mine, theirs in zip(one.evaluations, other.evaluations, strict=True):
+                np.testing.assert_array_equal(mine.loss, theirs.loss)
+            np.testing.assert_array_equal(one.costs, other.costs)
+        assert len(told) < sum(len(m.evaluations) for m in together) or every > 128, "some shared a call"
+
+
 @pytest.mark.parametrize("by_error", [True, False])
 @pytest.mark.parametrize("chunk", [1, 8])
 def test_best_is_the_lowest_key_and_the_last_of_ties(runs, chunk, by_error):
@@ -99,7 +117,7 @@ def test_best_is_the_lowest_key_and_the_last_of_ties(runs, chunk, by_error):
     def look(member):
         seen[member.seed, member.step] = {k: np.array(w) for k, w in member.state.params.items()}
 
-    runs.train(some, chunk, legs=Legs(40, 2), on_leg=look)
+    runs.train(some, chunk, legs=Legs(40, 2, singly=True), on_leg=look)
     ties = 0
     for member in some:
         keys = np.array([(e.error if by_error else e.loss)[0] for e in member.evaluations])

@@ -102,12 +102,11 @@ def nothing_is_compiled(monkeypatch):
             pass
 
         def lower(self, state, recipe, orders, data, holdout):
-            report = Report(
-                np.zeros(len(orders.rows)), np.float32(0), *np.zeros((2, 1)), np.zeros(len(holdout.rows))
-            )
+            looks = np.zeros((2, len(orders.ends), 1))
+            report = Report(np.zeros(len(orders.rows)), np.float32(0), *looks, np.zeros(len(holdout.rows)))
 
             def step_on(state, recipe, orders, data, holdout):
-                return state._replace(step=state.step + orders.steps), report
+                return state._replace(step=state.step + orders.ends[orders.stretches - 1]), report
 
             return SimpleNamespace(compile=lambda: step_on)
 

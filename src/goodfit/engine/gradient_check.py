@@ -116,10 +116,8 @@ def _start(network: Network, recipe: Recipe, seed: int) -> State:
 def _orders(rows: int, padding: int, seed: int) -> Orders:
     """Return the orders for one step on all rows, and behind them padding."""
     numbers = np.append(np.arange(rows), np.full(padding, -1)).astype(np.int32)
-    one = jnp.int32(1)
-    return Orders(
-        jnp.asarray(numbers[None]), one, jnp.int32(0), jnp.float64(1.0), one, jnp.uint32(seed % 2**32)
-    )
+    block, one, none = jnp.asarray(numbers[None]), jnp.int32(1), jnp.zeros(1, jnp.int32)
+    return Orders(block, one, none + 1, none, jnp.float64(1.0), one, jnp.uint32(seed % 2**32))
 
 
 def _batch(network: Network, x: np.ndarray, y: np.ndarray, weight: np.ndarray | None) -> Data:

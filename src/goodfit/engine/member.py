@@ -1,7 +1,8 @@
 """One member: its state, one training step, one leg. Nothing here knows that there are others.
 
 What is carried (`State`) and what is told (`Report`) are two types. A leg runs up to K steps from an index
-block (K, B) whose rows the host drew; how many, and whether it ends in an evaluation, are traced numbers.
+block (K, B) whose rows the host drew, in up to `LOOKS` stretches that may each end in an evaluation; how
+many steps and stretches, and which of them are evaluated, are traced numbers.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from goodfit.techniques.regularization import fold_in
 
 Array = Any
 RUNNING, DIVERGED = 0, 1  # result codes
+LOOKS = 64  # stretches of one leg
 EVALUATION_ROWS = 512  # rows of one evaluation block: enough to fill the matrix unit, small enough for L2
 
 
@@ -43,8 +45,9 @@ class Orders(NamedTuple):
     """What one member is told for one leg."""
 
     rows: Array  # (K, B) int32 row numbers; -1 is padding
-    steps: Array  # how many of the K steps to run
-    blocks: Array  # how many evaluation blocks to run; 0 skips the evaluation
+    stretches: Array  # how many stretches to run
+    ends: Array  # (LOOKS,) int32, by stretch: the step of the K that it ends before
+    blocks: Array  # (LOOKS,) int32, by stretch: how many evaluation blocks follow; 0 skips the evaluation
     horizon: Array  # steps the member is meant to run in all, for schedules
     by_error: Array  # 1: the best state has the lowest error; 0: the lowest loss
     seed: Array  # uint32, for dropout's masks
@@ -69,9 +72,9 @@ class Report(NamedTuple):
 
     losses: Array  # (K,) training loss by step, penalty left out; NaN where no step was run, or in vain
     gradient_norm: Array  # of the last step
-    holdout_loss: Array  # (S,) weighted means; NaN without evaluation
-    holdout_error: Array  # (S,) share of wrong labels, or mean squared error
-    costs: Array  # (V,) by row: its error or its loss, whichever decides the best state; 0 where padded
+    holdout_loss: Array  # (LOOKS, S) weighted means; NaN without evaluation
+    holdout_error: Array  # (LOOKS, S) share of wrong labels, or mean squared error
+    costs: Array  # (V,) of the leg's best state, by row: error or loss, whichever decides; 0 where padded
 
 
 def first_state(network: Network, recipe: Recipe, seed: int) -> State:
@@ -158,22 +161,46 @@ def evaluate(
 
 
 def leg(network: Network, state: State, recipe: Recipe, orders: Orders, data: Data, holdout: Holdout):
-    """Run ``orders.steps`` steps, evaluate if asked, keep the best state; return state and report."""
+    """Run the stretches of ``orders``, keep the best state evaluated; return state and report."""
 
     def one(i, carried):
         state, losses, _ = carried
         state, loss, norm = train_step(network, recipe, state, data, orders.rows[i], orders)
         return state, losses.at[i].set(loss), norm
 
-    blank = jnp.full(orders.rows.shape[0], jnp.nan)
-    state, losses, norm = jax.lax.fori_loop(0, orders.steps, one, (state, blank, jnp.float32(jnp.nan)))
-    loss, error, costs = evaluate(network, recipe, state, holdout, orders.blocks, orders.by_error)
-    key = jnp.where(orders.by_error > 0, error[0], loss[0])
+    def stretch(j, carried):
+        state, report = carried
+        begin = jnp.where(j > 0, orders.ends[j - 1], 0)
+        trained = (state, report.losses, report.gradient_norm)
+        state, losses, norm = jax.lax.fori_loop(begin, orders.ends[j], one, trained)
+        loss, error, costs = evaluate(network, recipe, state, holdout, orders.blocks[j], orders.by_error)
+        state, better = _keep_best(state, jnp.where(orders.by_error > 0, error[0], loss[0]))
+        return state, Report(
+            losses,
+            norm,
+            report.holdout_loss.at[j].set(loss),
+            report.holdout_error.at[j].set(error),
+            jnp.where(better, costs, report.costs),
+        )
+
+    unseen = jnp.full((LOOKS, holdout.weight.shape[0]), jnp.nan)
+    blank = Report(
+        jnp.full(orders.rows.shape[0], jnp.nan),
+        jnp.float32(jnp.nan),
+        unseen,
+        unseen,
+        jnp.zeros(holdout.rows.shape[0]),
+    )
+    return jax.lax.fori_loop(0, orders.stretches, stretch, (state, blank))
+
+
+def _keep_best(state: State, key: Array) -> tuple[State, Array]:
+    """Return the state, its best one replaced by what it is now if ``key`` is no worse, and whether it is."""
     better = (key <= state.best_key) & (state.code == RUNNING)  # of ties, the last; NaN is never better
     best = jax.tree.map(
         lambda fresh, old: jnp.where(better, fresh, old),
         (state.params, state.running, key, state.step),
         (state.best_params, state.best_running, state.best_key, state.best_step),
     )
-    state = state._replace(best_params=best[0], best_running=best[1], best_key=best[2], best_step=best[3])
-    return state, Report(losses, norm, loss, error, costs)
+    names = ("best_params", "best_running", "best_key", "best_step")
+    return state._replace(**dict(zip(names, best, strict=True))), better

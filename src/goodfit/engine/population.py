@@ -7,9 +7,11 @@ and are taken apart when they stop. Members of one chunk share the step they sta
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any, NamedTuple
 
 import jax
@@ -18,7 +20,7 @@ import numpy as np
 from goodfit.engine.member import (
     DIVERGED,
     EVALUATION_ROWS,
-    RUNNING,
+    LOOKS,
     Data,
     Holdout,
     Orders,
@@ -31,6 +33,8 @@ from goodfit.engine.plan import Plan, bucket, flops_per_step, plan_for
 from goodfit.engine.program import program_for
 from goodfit.network import Network
 from goodfit.recipe import Recipe
+
+A_CALL = 0.2  # seconds that one call takes, where it can be chosen: longer than its overheads, soon stopped
 
 
 class Evaluation(NamedTuple):
@@ -111,6 +115,12 @@ class Legs:
     every: int
     patience: int | None = None  # steps without a better state; None never stops early
     keep_losses: bool = False
+    singly: bool = False  # one evaluation a call, so that ``on_leg`` sees the state of each
+
+    def looks(self, step: int) -> Iterator[int]:
+        """Return the steps after ``step`` at which to evaluate."""
+        yield from range(step + self.every - step % self.every, self.until, self.every)
+        yield self.until
 
 
 class Population:
@@ -137,6 +147,7 @@ class Population:
         self.network = network
         self.rows = np.arange(len(x), dtype=np.int32)
         self._chunk, self._lanes = chunk, lanes
+        self.pace: dict[Any, float] = {}  # seconds a step of a chunk, evaluations included, by structure
         weight = np.ones(len(x), np.float32) if weight is None else np.asarray(weight, np.float32)
         size = bucket(len(x))
         self._data = jax.device_put(Data(*(_padded(np.asarray(a), size) for a in (x, y, weight))))
@@ -164,7 +175,8 @@ class Population:
     ) -> None:
         """Train ``members`` on, all as ``legs`` says or each as its own; each is changed in place.
 
-        ``on_leg(member)`` is called after each evaluation, from a lane's thread, never twice at once.
+        ``on_leg(member)`` is called after each call of the program, which may hold several evaluations, from
+        a lane's thread, never twice at once.
         When ``should_stop()`` turns true, the members under way rest where they stand, evaluated, and no
         other begins.
         """
@@ -253,10 +265,9 @@ class Population:
         runner = _Runner(self, places)
         active = {id(m): i for i, m in enumerate(chunk)}
         while active:
-            until = min(runner.step + legs.every - runner.step % legs.every, legs.until)
             if should_stop():  # all stand evaluated, or have not begun: nothing is compiled for them
                 return
-            halted = runner.run(until, should_stop, legs.keep_losses, list(active.values()))
+            halted = runner.run(legs, should_stop, list(active.values()))
             for member in [m for m in chunk if id(m) in active]:
                 place = active[id(member)]
                 runner.note(member, place)
@@ -294,7 +305,10 @@ class _Runner:
         shared = population._holdout
         self.holdout = Holdout(*shared, *jax.device_put((self._stack(list(rows)), self._stack(list(sets)))))
         self.blocks = population.blocks(places)
+        self.structure = (jax.tree.structure(self.recipes), population.judged_size(places[0]))
+        self.program: Callable[..., Any] | None = None
         self.report: Report | None = None
+        self.looked: list[int] = []  # the steps that the report's first evaluations were made at
 
     def _stack(self, trees: list[Any]) -> Any:
         return trees[0] if self.chunk == 1 else jax.tree.map(lambda *leaves: np.stack(leaves), *trees)
@@ -302,48 +316,66 @@ class _Runner:
     def _take(self, tree: Any, place: int) -> Any:
         return tree if self.chunk == 1 else jax.tree.map(lambda leaf: np.asarray(leaf)[place], tree)
 
-    def run(self, until: int, should_stop: Callable[[], bool], keep_losses: bool, places: list[int]) -> bool:
-        """Go on to step ``until`` and evaluate; return whether it was halted on the way."""
-        halted = False
-        while not halted and self.step < until:
-            steps = min(STEPS, until - self.step)
-            last = self.step + steps == until
-            self._call(steps, self.blocks if last else 0)
-            if keep_losses:
-                self._keep_losses(steps, places)
-            self.step += steps
-            halted = not last and should_stop()
+    def run(self, legs: Legs, should_stop: Callable[[], bool], places: list[int]) -> bool:
+        """Go on over one evaluation or several; return whether it was halted on the way."""
+        halted, looks = False, []
+        while not halted and not looks:
+            looks = self._looks(legs)
+            began, ends = self.step, looks or [self.step + STEPS]
+            self._call(ends, self.blocks if looks else 0)
+            if legs.keep_losses:
+                self._keep_losses(self.step - began, places)
+            halted = not looks and should_stop()
         if halted:
-            self._call(0, self.blocks)
+            self._call([self.step], self.blocks)
         return halted
 
-    def _call(self, steps: int, blocks: int) -> None:
+    def _looks(self, legs: Legs) -> list[int]:
+        """Return the steps at which the next call evaluates; none if the first is too far for one call."""
+        looks = [n for n in islice(legs.looks(self.step), LOOKS) if n <= self.step + STEPS]
+        pace = self.population.pace.get(self.structure)
+        if legs.singly or legs.patience is not None or pace is None:
+            return looks[:1]
+        return looks[:1] + [n for n in looks[1:] if (n - self.step) * pace <= A_CALL]
+
+    def _call(self, ends: list[int], blocks: int) -> None:
+        """Run the program: stretches of steps that end at ``ends``, each with an evaluation if ``blocks``."""
+        steps = ends[-1] - self.step
         members = [
             (order.block(self.step, steps), np.float32(m.horizon), np.float32(m.by_error), _seed32(m.seed))
             for order, m in zip(self.orders, self.places, strict=True)
         ]
         rows, horizon, by_error, seed = self._stack(members)
-        orders = Orders(rows, np.int32(steps), np.int32(blocks), horizon, by_error, seed)
+        after, looked_at = np.zeros((2, LOOKS), np.int32)
+        after[: len(ends)], looked_at[: len(ends)] = np.array(ends) - self.step, blocks
+        orders = Orders(rows, np.int32(len(ends)), after, looked_at, horizon, by_error, seed)
         arguments = (self.state, self.recipes, orders, self.population._data, self.holdout)
-        program = program_for(self.population.network, self.chunk, arguments)
-        self.state, self.report = jax.block_until_ready(program(*arguments))
+        if self.program is None:
+            self.program = program_for(self.population.network, self.chunk, arguments)
+        began = time.perf_counter()
+        self.state, self.report = jax.block_until_ready(self.program(*arguments))
+        if steps:
+            self.population.pace[self.structure] = (time.perf_counter() - began) / steps
+        self.step, self.looked = ends[-1], ends if blocks else []
 
     def _keep_losses(self, steps: int, places: list[int]) -> None:
         assert self.report is not None
-        losses = np.asarray(self.report.losses).reshape(self.chunk, -1)[:, :steps]
-        for place in places:
-            self.places[place].losses.append(losses[place].copy())
+        losses = np.asarray(self.report.losses).reshape(self.chunk, -1)
+        diverged, reached = np.ravel(self.state.code) == DIVERGED, np.ravel(self.state.step)
+        for place in places:  # the loss of the step that failed is a diverged member's last
+            known = reached[place] + 1 - (self.step - steps) if diverged[place] else steps
+            self.places[place].losses.append(losses[place, : max(known, 0)].copy())
 
     def note(self, member: Member, place: int) -> None:
-        """Hand the member its state, and its evaluation if there was one."""
-        member.state = self._take(self.state, place)
-        assert self.report is not None
-        assert member.state is not None
-        if self.blocks and int(member.state.code) == RUNNING:
-            loss, error, costs = (np.atleast_1d(np.array(self._take(r, place))) for r in self.report[2:])
-            member.evaluations.append(Evaluation(member.step, loss, error))
-            if int(member.state.best_step) == member.step:
-                member.costs = costs[: len(self.population.judges_of(member))]
+        """Hand the member its state, and its evaluations if there were any."""
+        best_before = 0 if member.state is None else int(member.state.best_step)
+        state, report = self._take((self.state, self.report), place)
+        member.state = state
+        for step, loss, error in zip(self.looked, *map(np.array, report[2:4]), strict=False):
+            if step <= member.step:  # a diverged member rests at an earlier one
+                member.evaluations.append(Evaluation(step, loss, error))
+        if int(state.best_step) > best_before:
+            member.costs = np.array(report.costs)[: len(self.population.judges_of(member))]
 
 
 def _seed32(seed: int) -> np.uint32:

@@ -22,7 +22,7 @@ from goodfit.network import Network
 _programs: dict[Any, Any] = {}
 _locks: dict[Any, threading.Lock] = {}
 _guard = threading.Lock()
-_CHUNK_AXES = (0, 0, Orders(0, None, None, 0, 0, 0), None, Holdout(None, None, 0, 0))
+_CHUNK_AXES = (0, 0, Orders(0, None, None, None, 0, 0, 0), None, Holdout(None, None, 0, 0))
 
 
 def compilations() -> int:
@@ -34,7 +34,7 @@ def program_for(network: Network, chunk: int, arguments: tuple[Any, ...]) -> Cal
     """Return the compiled leg for these arguments: state, recipe, orders, data, holdout.
 
     With ``chunk`` 1 it is the plain member function. Otherwise state, recipe, orders and the holdout's rows
-    and weights have a leading axis of ``chunk`` members, which share the data and the number of steps.
+    and weights have a leading axis of ``chunk`` members, which share the data and the stretches.
     """
     leaves, tree = jax.tree.flatten(arguments)
     key = (network, chunk, tree, tuple((leaf.shape, leaf.dtype) for leaf in leaves))

@@ -78,7 +78,9 @@ def train(
         some = [m for m in members if m.recipe.batch_size == batch_size]
         for member in some:
             member.horizon = until
-        legs = Legs(until, min(every or per_epoch, until), patience, keep_losses=True)
+        legs = Legs(
+            until, min(every or per_epoch, until), patience, keep_losses=True, singly=on_leg is not None
+        )
         population.advance(some, legs, on_leg=on_leg, should_stop=should_stop)
     return members
 

@@ -165,12 +165,15 @@ class Bench:
         """Train one wave to its end; ``moved(name, steps)`` is told of every stretch."""
         of = {id(member): job for job, member in wave.items()}
 
+        steps = dict.fromkeys(of, 0)
+
         def told(member: Member) -> None:
             name, seed = of[id(member)]
             kept.note(name, seed, member)
-            moved(name, min(kept.every, kept.total))
+            moved(name, member.step - steps[id(member)])
+            steps[id(member)] = member.step
 
-        legs = Legs(kept.total, kept.every, keep_losses=kept.losses.shape[-1] > 0)
+        legs = Legs(kept.total, kept.every, keep_losses=kept.losses.shape[-1] > 0, singly=kept.norm.size > 0)
         population.advance(list(wave.values()), legs, on_leg=told, should_stop=self.should_stop)
         if self.should_stop():
             raise KeyboardInterrupt
@@ -207,19 +210,17 @@ class _Kept:
         self.diverged = np.full(shape, -1, np.int32)
 
     def note(self, name: str, seed: int, member: Member) -> None:
-        if member.diverged or member.step not in self.look:
-            return
-        place = (self.arms[name], self.seeds[seed], self.look[member.step])
-        if member.evaluations and self.loss.shape[-1]:
-            last = member.evaluations[-1]
-            self.loss[place] = last.loss
-            self.error[place] = np.where(np.isfinite(last.loss), last.error, np.nan)
-        if self.norm.shape[-1]:
+        if self.norm.size and not member.diverged and member.step in self.look:
             assert member.state is not None
+            place = (self.arms[name], self.seeds[seed], self.look[member.step])
             self.norm[place] = squared_weights(member.state.params)
 
     def finish(self, name: str, seed: int, member: Member) -> None:
         place = (self.arms[name], self.seeds[seed])
+        for step, loss, error in member.evaluations:
+            at = (*place, self.look[step])
+            self.loss[at] = loss
+            self.error[at] = np.where(np.isfinite(loss), error, np.nan)
         if self.losses.shape[-1]:
             curve = member.loss_curve
             self.losses[place][: len(curve)] = curve
