@@ -7,6 +7,8 @@ many steps and stretches, and which of them are evaluated, are traced numbers.
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
@@ -77,6 +79,11 @@ class Report(NamedTuple):
     costs: Array  # (V,) of the leg's best state, by row: error or loss, whichever decides; 0 where padded
 
 
+# Which arguments of a chunk's functions have a leading axis of members.
+_ORDERS = Orders(0, None, None, None, 0, 0, 0)
+_HOLDOUT = Holdout(None, None, 0, 0)
+
+
 def first_state(network: Network, recipe: Recipe, seed: int) -> State:
     """Return a member's state before its first step, as NumPy arrays."""
     params, running = network.init(recipe, seed)
@@ -131,76 +138,90 @@ def train_step(network: Network, recipe: Recipe, state: State, data: Data, rows:
     return kept._replace(code=code), told, norm
 
 
-def evaluate(
-    network: Network, recipe: Recipe, state: State, holdout: Holdout, blocks: Array, by_error: Array
+def _add_block(
+    network: Network,
+    state: State,
+    recipe: Recipe,
+    orders: Orders,
+    holdout: Holdout,
+    sums: Array,
+    costs: Array,
+    block: Array,
 ):
-    """Return weighted mean loss and error of each set, (S,) and (S,), and costs by row, (V,).
-
-    Only the first ``blocks`` blocks are looked at.
-    """
+    """Return ``sums`` (S, 3) of loss, error and weight, and ``costs`` (V,), with one block's added."""
     loss_kind = LOSSES[network.loss]
-
-    def add_block(i, carried):
-        sums, costs = carried
-        start = i * EVALUATION_ROWS
-        rows = jax.lax.dynamic_slice_in_dim(holdout.rows, start, EVALUATION_ROWS)
-        weight = jax.lax.dynamic_slice_in_dim(holdout.weight, start, EVALUATION_ROWS, axis=1)
-        step = state.step.astype(jnp.float32)
-        y = holdout.y[rows]
-        outputs, _ = network.apply(recipe, state.params, state.running, holdout.x[rows], step=step)
-        loss, error = loss_kind.per_row(outputs, y), loss_kind.error(outputs, y)
-        both = jnp.stack([loss, error, jnp.ones_like(loss)])
-        inside = jnp.where(weight[:, None, :] > 0, both * weight[:, None, :], 0.0)  # padding may be NaN
-        cost = jnp.where(by_error > 0, error, loss)
-        costs = jax.lax.dynamic_update_slice_in_dim(costs, cost.astype(jnp.float32), start, axis=0)
-        return sums + jnp.sum(inside, axis=-1), costs
-
-    blank = (jnp.zeros((holdout.weight.shape[0], 3)), jnp.zeros(holdout.rows.shape[0]))
-    sums, costs = jax.lax.fori_loop(0, blocks, add_block, blank)
-    return sums[:, 0] / sums[:, 2], sums[:, 1] / sums[:, 2], costs  # 0/0 = NaN: not evaluated
+    start = block * EVALUATION_ROWS
+    rows = jax.lax.dynamic_slice_in_dim(holdout.rows, start, EVALUATION_ROWS)
+    weight = jax.lax.dynamic_slice_in_dim(holdout.weight, start, EVALUATION_ROWS, axis=1)
+    step = state.step.astype(jnp.float32)
+    y = holdout.y[rows]
+    outputs, _ = network.apply(recipe, state.params, state.running, holdout.x[rows], step=step)
+    loss, error = loss_kind.per_row(outputs, y), loss_kind.error(outputs, y)
+    both = jnp.stack([loss, error, jnp.ones_like(loss)])
+    inside = jnp.where(weight[:, None, :] > 0, both * weight[:, None, :], 0.0)  # padding may be NaN
+    cost = jnp.where(orders.by_error > 0, error, loss)
+    costs = jax.lax.dynamic_update_slice_in_dim(costs, cost.astype(jnp.float32), start, axis=0)
+    return sums + jnp.sum(inside, axis=-1), costs
 
 
-def leg(network: Network, state: State, recipe: Recipe, orders: Orders, data: Data, holdout: Holdout):
-    """Run the stretches of ``orders``, keep the best state evaluated; return state and report."""
-
-    def one(i, carried):
-        state, losses, _ = carried
-        state, loss, norm = train_step(network, recipe, state, data, orders.rows[i], orders)
-        return state, losses.at[i].set(loss), norm
-
-    def stretch(j, carried):
-        state, report = carried
-        begin = jnp.where(j > 0, orders.ends[j - 1], 0)
-        trained = (state, report.losses, report.gradient_norm)
-        state, losses, norm = jax.lax.fori_loop(begin, orders.ends[j], one, trained)
-        loss, error, costs = evaluate(network, recipe, state, holdout, orders.blocks[j], orders.by_error)
-        state, better = _keep_best(state, jnp.where(orders.by_error > 0, error[0], loss[0]))
-        return state, Report(
-            losses,
-            norm,
-            report.holdout_loss.at[j].set(loss),
-            report.holdout_error.at[j].set(error),
-            jnp.where(better, costs, report.costs),
-        )
-
-    unseen = jnp.full((LOOKS, holdout.weight.shape[0]), jnp.nan)
-    blank = Report(
-        jnp.full(orders.rows.shape[0], jnp.nan),
-        jnp.float32(jnp.nan),
-        unseen,
-        unseen,
-        jnp.zeros(holdout.rows.shape[0]),
-    )
-    return jax.lax.fori_loop(0, orders.stretches, stretch, (state, blank))
-
-
-def _keep_best(state: State, key: Array) -> tuple[State, Array]:
-    """Return the state, its best one replaced by what it is now if ``key`` is no worse, and whether it is."""
+def _keep_best(state: State, orders: Orders, report: Report, sums: Array, costs: Array, stretch: Array):
+    """Return the state with its best one replaced by a better one, and the report with what was found."""
+    loss, error = sums[:, 0] / sums[:, 2], sums[:, 1] / sums[:, 2]  # 0/0 = NaN: not evaluated
+    key = jnp.where(orders.by_error > 0, error[0], loss[0])
     better = (key <= state.best_key) & (state.code == RUNNING)  # of ties, the last; NaN is never better
     best = jax.tree.map(
         lambda fresh, old: jnp.where(better, fresh, old),
         (state.params, state.running, key, state.step),
         (state.best_params, state.best_running, state.best_key, state.best_step),
     )
-    names = ("best_params", "best_running", "best_key", "best_step")
-    return state._replace(**dict(zip(names, best, strict=True))), better
+    state = state._replace(best_params=best[0], best_running=best[1], best_key=best[2], best_step=best[3])
+    return state, report._replace(
+        holdout_loss=report.holdout_loss.at[stretch].set(loss),
+        holdout_error=report.holdout_error.at[stretch].set(error),
+        costs=jnp.where(better, costs, report.costs),
+    )
+
+
+def _blank(orders: Orders, holdout: Holdout):
+    """Return the report before the first step, and sums and costs of an evaluation before its first block."""
+    sets = holdout.weight.shape[0]
+    unseen, costs = jnp.full((LOOKS, sets), jnp.nan), jnp.zeros(holdout.rows.shape[0])
+    report = Report(jnp.full(orders.rows.shape[0], jnp.nan), jnp.float32(jnp.nan), unseen, unseen, costs)
+    return report, (jnp.zeros((sets, 3)), costs)
+
+
+def leg(
+    network: Network,
+    state: State,
+    recipe: Recipe,
+    orders: Orders,
+    data: Data,
+    holdout: Holdout,
+    each: Callable[..., Callable[..., Any]] = lambda what, axes: what,
+):
+    """Run the stretches of ``orders``, keep the best state evaluated; return state and report.
+
+    ``each(what, axes)`` makes of a member's function that of a chunk, whose arguments have a leading axis
+    where ``axes`` says 0. The loops are outside: a loop inside it would be traced several times over.
+    """
+
+    def step_on(i, state, recipe, orders, report):
+        state, loss, norm = train_step(network, recipe, state, data, orders.rows[i], orders)
+        return state, report._replace(losses=report.losses.at[i].set(loss), gradient_norm=norm)
+
+    steps_on = each(step_on, (None, 0, 0, _ORDERS, 0))
+    add = each(functools.partial(_add_block, network), (0, 0, _ORDERS, _HOLDOUT, 0, 0, None))
+    keep = each(_keep_best, (0, _ORDERS, 0, 0, 0, None))
+    blank, nothing = each(_blank, (_ORDERS, _HOLDOUT))(orders, holdout)
+
+    def stretch(j, carried):
+        begin = jnp.where(j > 0, orders.ends[j - 1], 0)
+        state, report = jax.lax.fori_loop(
+            begin, orders.ends[j], lambda i, c: steps_on(i, c[0], recipe, orders, c[1]), carried
+        )
+        sums, costs = jax.lax.fori_loop(
+            0, orders.blocks[j], lambda i, c: add(state, recipe, orders, holdout, *c, i), nothing
+        )
+        return keep(state, orders, report, sums, costs, j)
+
+    return jax.lax.fori_loop(0, orders.stretches, stretch, (state, blank))

@@ -16,13 +16,12 @@ from typing import Any
 
 import jax
 
-from goodfit.engine.member import Holdout, Orders, leg
+from goodfit.engine.member import leg
 from goodfit.network import Network
 
 _programs: dict[Any, Any] = {}
 _locks: dict[Any, threading.Lock] = {}
 _guard = threading.Lock()
-_CHUNK_AXES = (0, 0, Orders(0, None, None, None, 0, 0, 0), None, Holdout(None, None, 0, 0))
 
 
 def compilations() -> int:
@@ -42,8 +41,7 @@ def program_for(network: Network, chunk: int, arguments: tuple[Any, ...]) -> Cal
         lock = _locks.setdefault(key, threading.Lock())
     with lock:  # two lanes that need the same program: one compiles, the other waits
         if key not in _programs:
-            one = functools.partial(leg, network)
-            many = one if chunk == 1 else jax.vmap(one, in_axes=_CHUNK_AXES)
+            many = functools.partial(leg, network, **({} if chunk == 1 else {"each": jax.vmap}))
             _programs[key] = jax.jit(many).lower(*arguments).compile()
     return _programs[key]
 
