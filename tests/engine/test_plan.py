@@ -26,7 +26,7 @@ from goodfit.techniques.optimizers import OPTIMIZERS, SGD
 
 
 @pytest.mark.parametrize(
-    ("hidden", "chunk"), [((), 8), ((32, 32), 8), ((64,), 8), ((65,), 1), ((8, 100), 1), ((512,), 1)]
+    ("hidden", "chunk"), [((), 4), ((32, 32), 4), ((64,), 4), ((65,), 1), ((8, 100), 1), ((512,), 1)]
 )
 def test_chunk_by_the_widest_hidden_layer(hidden, chunk):
     assert plan_for(Recipe(hidden)).chunk == chunk

@@ -87,3 +87,17 @@ def test_errors_beside_the_losses():
     np.testing.assert_allclose(square, ((OUTPUTS - NUMBERS) ** 2).mean(1), rtol=1e-4)
     absolute = LOSSES["absolute_error"].error(o, jnp.asarray(NUMBERS, jnp.float32))
     np.testing.assert_allclose(absolute, np.abs(OUTPUTS - NUMBERS).mean(1), rtol=1e-4)
+
+
+def test_an_error_is_where_argmax_is_not_the_label():
+    """Ties go to the first class, as in NumPy; a row that holds NaN is wrong."""
+    rng = np.random.default_rng(1)
+    outputs = rng.integers(-2, 3, (500, 5)).astype(np.float32)  # many ties
+    outputs[:20, 2] = np.inf
+    outputs[20:40, 3] = -np.inf
+    labels = rng.integers(0, 5, 500)
+    expected = outputs.argmax(axis=1) != labels
+    outputs[40:60, 1], expected[40:60] = np.nan, True
+    error = LOSSES["softmax_cross_entropy"].error(jnp.asarray(outputs), jnp.asarray(labels))
+    np.testing.assert_array_equal(error, expected.astype(np.float32))
+    assert expected[60:].mean() < 0.9

@@ -209,12 +209,16 @@ class Population:
         return not member.stopped and not member.diverged and member.step < legs.until
 
     def _chunks(self, tasks: Sequence[tuple[Member, Legs]]) -> list[tuple[list[Member], Legs]]:
-        """Group members of equal structure, step and legs into chunks, costly structures first.
+        """Group members of equal structure, step and legs into chunks, those with most work to do first.
 
         One chunk of each structure leads, so that lanes compile different programs at once.
         """
+
+        def work(member: Member, legs: Legs) -> int:
+            return flops_per_step(self.network, member.recipe) * (legs.until - member.step)
+
         groups: dict[Any, list[Member]] = {}
-        for member, legs in sorted(tasks, key=lambda t: -flops_per_step(self.network, t[0].recipe)):
+        for member, legs in sorted(tasks, key=lambda task: -work(*task)):
             structure = jax.tree.structure(member.recipe.for_program())
             place = (structure, member.step, legs, self.judged_size(member))
             groups.setdefault(place, []).append(member)

@@ -48,7 +48,14 @@ def absolute_error(outputs: Array, targets: Array, smoothing: Array | float = 0.
 
 
 def _wrong_class(outputs: Array, labels: Array) -> Array:
-    return (jnp.argmax(outputs, axis=-1) != labels).astype(jnp.float32)
+    """Return ``argmax(outputs) != labels`` as numbers, (B,); NaN is wrong.
+
+    XLA runs ``argmax`` one number at a time on a CPU; here the classes that beat the label are counted.
+    """
+    classes = jnp.arange(outputs.shape[-1])
+    picked = jnp.sum(jnp.where(classes == labels[:, None], outputs, 0.0), axis=-1, keepdims=True)
+    beaten = jnp.where(classes < labels[:, None], outputs < picked, outputs <= picked)  # of ties, the first
+    return (jnp.sum((~beaten).astype(jnp.float32), axis=-1) > 0).astype(jnp.float32)
 
 
 def _wrong_bits(outputs: Array, targets: Array) -> Array:
