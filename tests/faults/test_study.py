@@ -25,7 +25,7 @@ from goodfit.search.plan import Settings
 from goodfit.search.recipes import default_optimizers, recipe_space
 from goodfit.search.search import Search
 from goodfit.search.space import Space, choice
-from goodfit.search.story import JOURNAL
+from goodfit.search.story import JOURNAL, read_story
 from goodfit.search.study import Study
 from goodfit.store import atomic, journal
 
@@ -197,6 +197,15 @@ def tear(tmp_path, *, every):
         assert table(search(tmp_path / "study", members=5)) == expected, f"cut at byte {size}"
         lines = (tmp_path / "study" / JOURNAL).read_bytes().splitlines()
         assert len(lines) == written.count(b"\n")
+
+
+def test_a_killed_study_is_told_as_one_that_goes_on(tmp_path):
+    _, written = whole(tmp_path / "study")
+    lines = written.splitlines(keepends=True)
+    assert read_story(tmp_path / "study").ended
+    for kept in range(1, len(lines)):
+        (tmp_path / "study" / JOURNAL).write_bytes(b"".join(lines[:kept]))
+        assert not read_story(tmp_path / "study").ended, f"{kept} of {len(lines)} records"
 
 
 def test_members_that_are_lost_or_damaged_are_trained_again(tmp_path):

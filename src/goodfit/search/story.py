@@ -31,6 +31,12 @@ class RoundStory:
         return self.stops[-1]
 
     @property
+    def under_way(self) -> bool:
+        """Whether networks of it still go on: the furthest that did not diverge have a stop to come."""
+        alive = [len(t["keys"]) for t in self.trials.values() if not t["result"].startswith("diverged")]
+        return bool(alive) and max(alive) < len(self.stops)
+
+    @property
     def structures(self) -> int:
         """How many structures were drawn."""
         return len({trial["text"] for trial in self.trials.values()})
@@ -111,7 +117,8 @@ def read_story(folder: str | Path) -> Story:
         stops = max((len(t["keys"]) for t in one.trials.values()), default=0)
         one.reached = [sum(len(t["keys"]) > stop for t in one.trials.values()) for stop in range(stops)]
     last = records[-1]
-    ended = (last["kind"] == "plan" and not last["draws"]) or bool(last.get("halted"))
+    nothing_left = last["kind"] == "plan" and not any(one.under_way for one in rounds)
+    ended = nothing_left or bool(last.get("halted"))
     return Story(tuple(rounds), float(last["elapsed"]), ended, bool(last.get("settled")))
 
 
