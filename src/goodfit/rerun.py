@@ -39,10 +39,20 @@ def _opened(run: str) -> tuple[RunFolder, FitSettings, Problem, Model]:
     if not folder.model.exists():
         raise RunFolderError(f"{run} has no model yet: run its goodfit fit to the end first.")
     settings = _settings(config, run)
-    data: Prepared = prepare(settings.request())
+    data = _prepared(settings, config, run)
+    return folder, settings, make_problem(data, settings.metric), load_model(folder.model)
+
+
+def _prepared(settings: FitSettings, config: dict[str, Any], run: str) -> Prepared:
+    """Return the run's data, read again.
+
+    Raises:
+        RunFolderError: they are no longer what they were.
+    """
+    data = prepare(settings.request())
     if data.data_hash != config["identity"]["data_hash"]:
         raise RunFolderError(f"{settings.data} has changed since {run} was made: restore it, or fit anew.")
-    return folder, settings, make_problem(data, settings.metric), load_model(folder.model)
+    return data
 
 
 def resume(
@@ -77,6 +87,7 @@ def resume(
                 raise RunFolderError(f"{run} is not finished: go on with it first (`goodfit study resume`).")
             folder.check_ledger()
             whole_records(folder.path)  # an error, before the run counts as unfinished
+            _prepared(settings, config, run)  # likewise
             folder.extend(more, space)
     return run_fit(settings, on_event=on_event, started=started)
 

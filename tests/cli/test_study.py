@@ -90,6 +90,18 @@ def test_a_wrong_space_changes_nothing(goodfit, copy, tmp_path):
     assert (copy / "config.json").read_bytes() == before
 
 
+def test_changed_data_change_nothing(goodfit, table, copy):
+    before, rows = (copy / "config.json").read_bytes(), table.read_bytes()
+    try:
+        table.write_bytes(rows + rows.splitlines(keepends=True)[1])
+        done = goodfit("study", "extend", copy, "--budget", "8 members")
+    finally:
+        table.write_bytes(rows)
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert "has changed" in done.stderr
+    assert (copy / "config.json").read_bytes() == before
+
+
 def test_an_extension_that_was_cut_short_is_gone_on_with(goodfit, copy, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(rerun, "run_fit", lambda *a, **k: pytest.fail("killed"))
