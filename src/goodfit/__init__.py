@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from goodfit.techniques.normalization import BatchNorm, LayerNorm
     from goodfit.techniques.optimizers import SGD, AdaGrad, Adam, AdamW, Momentum, Nesterov, RMSProp
     from goodfit.techniques.regularization import Dropout
-    from goodfit.techniques.schedules import Constant, Cosine, OneCycle, StepDecay, WarmUp
+    from goodfit.techniques.schedules import Constant, Cosine, CosLog, FlatCosine, OneCycle, StepDecay, WarmUp
 
     __version__: str
 
@@ -48,7 +48,15 @@ _HOMES = {
     "goodfit.techniques.normalization": ("BatchNorm", "LayerNorm"),
     "goodfit.techniques.optimizers": ("SGD", "AdaGrad", "Adam", "AdamW", "Momentum", "Nesterov", "RMSProp"),
     "goodfit.techniques.regularization": ("Dropout",),
-    "goodfit.techniques.schedules": ("Constant", "Cosine", "OneCycle", "StepDecay", "WarmUp"),
+    "goodfit.techniques.schedules": (
+        "Constant",
+        "Cosine",
+        "CosLog",
+        "FlatCosine",
+        "OneCycle",
+        "StepDecay",
+        "WarmUp",
+    ),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
@@ -59,9 +67,11 @@ __all__ = [
     "AdamW",
     "BatchNorm",
     "Constant",
+    "CosLog",
     "Cosine",
     "Dropout",
     "Findings",
+    "FlatCosine",
     "Gaussian",
     "Glorot",
     "GoodfitError",

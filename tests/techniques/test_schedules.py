@@ -8,7 +8,16 @@ import optax
 import pytest
 
 from goodfit.errors import InputError
-from goodfit.techniques.schedules import Constant, Cosine, OneCycle, Schedule, StepDecay, WarmUp
+from goodfit.techniques.schedules import (
+    Constant,
+    Cosine,
+    CosLog,
+    FlatCosine,
+    OneCycle,
+    Schedule,
+    StepDecay,
+    WarmUp,
+)
 
 H = 200
 REFERENCES = {
@@ -28,6 +37,11 @@ REFERENCES = {
         ),
     ),
     "one cycle": (OneCycle(0.3, 1 / 25, 1e-4), optax.cosine_onecycle_schedule(H, 1.0, 0.3, 25, 400)),
+    "four waves": (CosLog(), lambda step: (1 - np.cos(2 * np.pi * np.log2(1 + 15 * step / H))) / 2),
+    "flat, then cosine": (
+        FlatCosine(),
+        optax.join_schedules([optax.constant_schedule(1.0), optax.cosine_decay_schedule(1.0, 100)], [100]),
+    ),
 }
 
 
@@ -48,15 +62,17 @@ ENDS = {  # first factor, factor after the last step
     "cosine": (Cosine(0.2), 1.0, 0.2),
     "warm-up": (WarmUp(0.1, Cosine(0.3)), 1 / 20, 0.3),
     "one cycle": (OneCycle(0.3, 0.04, 0.01), 0.04, 0.01),
+    "four waves": (CosLog(), 0.0, 0.0),
+    "flat, then cosine": (FlatCosine(0.8), 1.0, 0.0),
 }
 
 
 @pytest.mark.parametrize(("schedule", "first", "last"), ENDS.values(), ids=ENDS)
 def test_ends(schedule, first, last):
     assert float(schedule.factor(jnp.float32(0), jnp.float32(H))) == pytest.approx(first, rel=1e-5)
-    assert float(schedule.factor(jnp.float32(H), jnp.float32(H))) == pytest.approx(last, rel=1e-4)
+    assert float(schedule.factor(jnp.float32(H), jnp.float32(H))) == pytest.approx(last, rel=1e-4, abs=1e-6)
     beyond = float(schedule.factor(jnp.float32(3 * H), jnp.float32(H)))
-    assert beyond == pytest.approx(last, rel=1e-4), "stays where it ended"
+    assert beyond == pytest.approx(last, rel=1e-4, abs=1e-6), "stays where it ended"
 
 
 @pytest.mark.parametrize("horizon", [1, 2, 7, 21, 25, 99])
@@ -77,6 +93,8 @@ def test_never_leaves_0_to_1(schedule, horizon):
         (lambda: Cosine(floor=-0.1), r"Cosine\(floor=…\) must be a number >= 0 and <= 1, got -0.1"),
         (lambda: WarmUp(share=1.0), r"WarmUp\(share=…\) must be a number >= 0 and < 1, got 1.0"),
         (lambda: OneCycle(peak=0.0), r"OneCycle\(peak=…\) must be a number > 0 and < 1, got 0.0"),
+        (lambda: CosLog(cycles=0.0), r"CosLog\(cycles=…\) must be a number > 0, got 0.0"),
+        (lambda: FlatCosine(flat=1.0), r"FlatCosine\(flat=…\) must be a number >= 0 and < 1, got 1.0"),
         (lambda: OneCycle(end=1.5), r"OneCycle\(end=…\) must be a number >= 0 and <= 1, got 1.5"),
     ],
 )

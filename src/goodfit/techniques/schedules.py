@@ -99,3 +99,35 @@ class OneCycle(Schedule):
         down = 0.5 * (1.0 + jnp.cos(jnp.pi * jnp.clip((t - self.peak) / (1.0 - self.peak), 0.0, 1.0)))
         rising = self.start + (1.0 - self.start) * up
         return jnp.where(t < self.peak, rising, self.end + (1.0 - self.end) * down)
+
+
+@technique
+class CosLog(Schedule):
+    """``½(1 − cos(2π·log2(1 + (2^cycles − 1)·t)))``: waves that start at 0 and lengthen, each twice the last.
+
+    With 4 cycles it is the schedule of RealMLP (Holzmüller et al. 2024, §3), which peaks ever later and
+    ends at 0.
+    """
+
+    cycles: float = 4.0
+
+    def __post_init__(self) -> None:
+        check_number(self, "cycles", above=0.0)
+
+    def factor(self, step: Array, horizon: Array) -> Array:
+        t = _progress(step, horizon)
+        return 0.5 * (1.0 - jnp.cos(2.0 * jnp.pi * jnp.log2(1.0 + (2.0**self.cycles - 1.0) * t)))
+
+
+@technique
+class FlatCosine(Schedule):
+    """1 until ``flat`` of the horizon, then half a cosine down to 0 (Holzmüller et al. 2024, §3)."""
+
+    flat: float = 0.5
+
+    def __post_init__(self) -> None:
+        check_number(self, "flat", low=0.0, below=1.0)
+
+    def factor(self, step: Array, horizon: Array) -> Array:
+        falling = jnp.maximum(_progress(step, horizon) - self.flat, 0.0) / (1.0 - self.flat)
+        return 0.5 * (1.0 + jnp.cos(jnp.pi * falling))
