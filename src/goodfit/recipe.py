@@ -15,7 +15,7 @@ from goodfit.techniques.base import check_number, structure, technique, values_a
 from goodfit.techniques.foreign import Optax
 from goodfit.techniques.initializers import Initializer, initializer_for
 from goodfit.techniques.normalization import BatchNorm, LayerNorm
-from goodfit.techniques.optimizers import Adam, Optimizer
+from goodfit.techniques.optimizers import Adam, AdamW, Optimizer
 from goodfit.techniques.regularization import Dropout
 from goodfit.techniques.schedules import Schedule
 
@@ -43,6 +43,8 @@ class Recipe:
         dropout: ratio of hidden units dropped, or a `Dropout`; 0 means none.
         weight_decay: λ of ``½·λ·Σ‖W‖²``, the coupled form; the decoupled one lives in `AdamW`.
         schedule: a factor on the learning rate by step; None is constant.
+        dropout_schedule: a factor on the dropout ratio by step.
+        decay_schedule: a factor by step on ``weight_decay`` and on AdamW's own.
         batch_size: rows in a mini-batch.
         label_smoothing: share of the target spread evenly over the classes.
         clip_norm: longest allowed gradient (L2 over all parameters); None does not clip.
@@ -60,6 +62,8 @@ class Recipe:
     dropout: Dropout | float | None = 0.0
     weight_decay: float = 0.0
     schedule: Schedule | None = None
+    dropout_schedule: Schedule | None = None
+    decay_schedule: Schedule | None = None
     batch_size: int = structure(default=128)
     label_smoothing: float = 0.0
     clip_norm: float | None = None
@@ -89,6 +93,22 @@ class Recipe:
     def initializer(self) -> Initializer:
         """The rule for the first weights, ``"auto"`` resolved by activation."""
         return initializer_for(self.init or "auto", self.activation)
+
+    def at(self, step: jax.Array | int, horizon: jax.Array | int) -> Recipe:
+        """Return the recipe as it stands at a 0-based step: dropout and decay times their factors."""
+        drop, optimizer, decay = self.drop, self.optimizer, self.weight_decay
+        if self.dropout_schedule is not None and drop is not None:
+            drop = dataclasses.replace(drop, ratio=drop.ratio * self.dropout_schedule.factor(step, horizon))
+        if self.decay_schedule is not None:
+            factor = self.decay_schedule.factor(step, horizon)
+            decay = decay * factor
+            if isinstance(optimizer, AdamW):
+                optimizer = dataclasses.replace(optimizer, weight_decay=optimizer.weight_decay * factor)
+        return dataclasses.replace(self, dropout=drop, optimizer=optimizer, weight_decay=decay)
+
+    def unscheduled(self) -> Recipe:
+        """Return the recipe without its schedules."""
+        return dataclasses.replace(self, schedule=None, dropout_schedule=None, decay_schedule=None)
 
     def for_program(self) -> Recipe:
         """Return the form that the compiled program sees.
@@ -138,8 +158,10 @@ class Recipe:
         """Return the recipe as a sentence."""
         layers = "x".join(str(width) for width in self.hidden) or "no hidden layer"
         parts = [f"{layers} {self.activation}", f"{_words(self.optimizer)}", f"batch {self.batch_size}"]
-        if self.schedule is not None:
-            parts.append(f"{_words(self.schedule)} schedule")
+        for what in ("", "dropout", "decay"):
+            schedule = getattr(self, f"{what}_schedule" if what else "schedule")
+            if schedule is not None:
+                parts.append(f"{_words(schedule)} schedule" + (f" of {what}" if what else ""))
         parts.append(f"{_words(self.initializer)} initial weights")
         if self.norm is not None:
             kind = "batch norm" if isinstance(self.norm, BatchNorm) else "layer norm"
@@ -216,10 +238,14 @@ def _check(recipe: Recipe) -> None:
             raise must_be(f"Recipe({name}=…)", f"True, False or a {kind.__name__}", getattr(recipe, name))
     if recipe.batch_norm and recipe.layer_norm:
         raise InputError("Recipe takes batch_norm or layer_norm, not both: set one of them to False.")
-    if not isinstance(recipe.schedule, Schedule | None):
-        raise must_be("Recipe(schedule=…)", "None or a schedule such as Cosine()", recipe.schedule)
+    for name in ("schedule", "dropout_schedule", "decay_schedule"):
+        if not isinstance(getattr(recipe, name), Schedule | None):
+            allowed = "None or a schedule such as Cosine()"
+            raise must_be(f"Recipe({name}=…)", allowed, getattr(recipe, name))
     if not isinstance(recipe.dropout, Dropout | None):
         check_number(recipe, "dropout", low=0.0, below=1.0)
+    elif recipe.dropout_schedule is not None and recipe.dropout.scaling != "inverted":
+        raise must_be("Dropout(scaling=…)", "'inverted' beside a dropout_schedule", recipe.dropout.scaling)
     check_number(recipe, "weight_decay", low=0.0)
     check_number(recipe, "label_smoothing", low=0.0, below=1.0)
     if recipe.clip_norm is not None:

@@ -160,9 +160,8 @@ def _train(network, member, until, rows, shown) -> tuple[list[Look], list[int], 
     params, running = network.init(member.recipe, member.seed)
 
     def look(step: int) -> Look:
-        return probe(
-            network, member.recipe, params, running, step, *shown[:2], weight=shown[2], seed=member.seed
-        )
+        recipe = member.recipe.at(step, member.horizon)
+        return probe(network, recipe, params, running, step, *shown[:2], weight=shown[2], seed=member.seed)
 
     looks, at = [look(0)], [0]
     updates = [np.full(len(member.recipe.hidden) + 1, np.nan)]

@@ -61,7 +61,7 @@ def gradient_check(
 
     Args:
         network: the shape of the problem and its loss.
-        recipe: what to train with; optimizer, schedule, clipping and batch size play no part.
+        recipe: what to train with; optimizer, schedules, clipping and batch size play no part.
         x: the batch, (rows, inputs), 8 rows at least; random data or real rows.
         y: (rows,) classes or (rows, outputs) numbers.
         seed: of first weights and dropout's mask.
@@ -77,7 +77,7 @@ def gradient_check(
     """
     _check(x, y, weight, padding, step)
     with jax.enable_x64(True):  # for this thread, until the block ends
-        plain = dataclasses.replace(recipe, optimizer=SGD(1.0), schedule=None, clip_norm=None)
+        plain = dataclasses.replace(recipe.unscheduled(), optimizer=SGD(1.0), clip_norm=None)
         values = jax.tree.map(np.float64, plain.for_program())
         start, orders = _start(network, plain, seed), _orders(len(x), padding, seed)
         data = _batch(network, x, y, weight)

@@ -117,6 +117,8 @@ def train_step(network: Network, recipe: Recipe, state: State, data: Data, rows:
 
     A loss or gradient that is not finite leaves the member as it is and marks it diverged for good.
     """
+    step = state.step.astype(jnp.float32)
+    recipe = recipe.at(step, orders.horizon)
     (loss, running), grads = _loss_and_gradient(network, recipe, state, data, rows, orders.seed)
     norm = _gradient_norm(grads)
     if recipe.clip_norm is not None:
@@ -126,7 +128,6 @@ def train_step(network: Network, recipe: Recipe, state: State, data: Data, rows:
         key: g + recipe.weight_decay * state.params[key] if key.endswith(".weight") else g
         for key, g in grads.items()
     }
-    step = state.step.astype(jnp.float32)
     factor = jnp.float32(1.0) if recipe.schedule is None else recipe.schedule.factor(step, orders.horizon)
     params, slots = recipe.optimizer.step(state.params, grads, state.slots, step + 1.0, factor)
     finite = jnp.isfinite(loss) & jnp.isfinite(norm)

@@ -132,7 +132,7 @@ def probe(
     rows = [_padded(np.asarray(a), size) for a in (x, y, np.asarray(weight, np.float32))]
     valid = _padded(np.ones(count, np.float32), size)
     key = np.uint32(seed % 2**32)
-    bare = replace(recipe, optimizer=SGD(), schedule=None, clip_norm=None, weight_decay=0.0, batch_size=1)
+    bare = replace(recipe.unscheduled(), optimizer=SGD(), clip_norm=None, weight_decay=0.0, batch_size=1)
     out = _passes(network, bare.for_program(), params, running, np.int32(step), *rows, valid, key)
     loss, outputs, slopes, activation_gradient, weight_gradient = jax.tree.map(np.asarray, out)
     layers = [

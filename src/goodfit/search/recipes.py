@@ -30,7 +30,8 @@ LIMITS: dict[str, tuple[float, float]] = {
 _FIELDS = tuple(f.name for f in dataclasses.fields(Recipe))
 _NAMES = (*_FIELDS, "width", "depth")
 _TEXTS = ("init",)  # take plain texts, "auto", beside techniques
-_KINDS = ("optimizer", "init", "batch_norm", "layer_norm", "dropout", "schedule", "then")
+_SCHEDULES = ("schedule", "dropout_schedule", "decay_schedule", "then")
+_KINDS = ("optimizer", "init", "batch_norm", "layer_norm", "dropout", *_SCHEDULES)
 MOST = 1000  # structures that are all looked at; of more, each option once
 
 
