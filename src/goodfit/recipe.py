@@ -94,7 +94,7 @@ class Recipe:
         """The rule for the first weights, ``"auto"`` resolved by activation."""
         return initializer_for(self.init or "auto", self.activation)
 
-    def at(self, step: jax.Array | int, horizon: jax.Array | int) -> Recipe:
+    def at(self, step: Any, horizon: Any) -> Recipe:
         """Return the recipe as it stands at a 0-based step: dropout and decay times their factors."""
         drop, optimizer, decay = self.drop, self.optimizer, self.weight_decay
         if self.dropout_schedule is not None and drop is not None:
@@ -242,10 +242,12 @@ def _check(recipe: Recipe) -> None:
         if not isinstance(getattr(recipe, name), Schedule | None):
             allowed = "None or a schedule such as Cosine()"
             raise must_be(f"Recipe({name}=…)", allowed, getattr(recipe, name))
-    if not isinstance(recipe.dropout, Dropout | None):
+    if isinstance(recipe.dropout, Dropout):
+        if recipe.dropout_schedule is not None and recipe.dropout.scaling != "inverted":
+            allowed = "'inverted' beside a dropout_schedule"
+            raise must_be("Dropout(scaling=…)", allowed, recipe.dropout.scaling)
+    elif recipe.dropout is not None:
         check_number(recipe, "dropout", low=0.0, below=1.0)
-    elif recipe.dropout_schedule is not None and recipe.dropout.scaling != "inverted":
-        raise must_be("Dropout(scaling=…)", "'inverted' beside a dropout_schedule", recipe.dropout.scaling)
     check_number(recipe, "weight_decay", low=0.0)
     check_number(recipe, "label_smoothing", low=0.0, below=1.0)
     if recipe.clip_norm is not None:
