@@ -97,6 +97,8 @@ def main() -> None:
     options = parser.parse_args()
     use_cache()
     data = default_data()
+    if len(data.x) < 4500:
+        parser.error("this needs MNIST: set GOODFIT_DATA to the folder that holds mnist/.")
     print(f"{'':14}{'lr':>9}{'validation':>12}{'fresh':>8}{'refit, fresh':>14}")
     found: dict[str, list[tuple[float, ...]]] = {"goodfit": [], "the book's": []}
     for seed in range(options.seeds):
