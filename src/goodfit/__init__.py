@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from goodfit.techniques.foreign import Optax
     from goodfit.techniques.initializers import Gaussian, Glorot, He, LeCun, Xavier
     from goodfit.techniques.normalization import BatchNorm, LayerNorm
-    from goodfit.techniques.optimizers import SGD, AdaGrad, Adam, AdamW, Momentum, Nesterov, RMSProp
+    from goodfit.techniques.optimizers import SGD, AdaGrad, Adam, AdamW, Momentum, Muon, Nesterov, RMSProp
     from goodfit.techniques.regularization import Dropout
     from goodfit.techniques.schedules import Constant, Cosine, CosLog, FlatCosine, OneCycle, StepDecay, WarmUp
 
@@ -46,7 +46,16 @@ _HOMES = {
     "goodfit.techniques.foreign": ("Optax",),
     "goodfit.techniques.initializers": ("Gaussian", "Glorot", "He", "LeCun", "Xavier"),
     "goodfit.techniques.normalization": ("BatchNorm", "LayerNorm"),
-    "goodfit.techniques.optimizers": ("SGD", "AdaGrad", "Adam", "AdamW", "Momentum", "Nesterov", "RMSProp"),
+    "goodfit.techniques.optimizers": (
+        "SGD",
+        "AdaGrad",
+        "Adam",
+        "AdamW",
+        "Momentum",
+        "Muon",
+        "Nesterov",
+        "RMSProp",
+    ),
     "goodfit.techniques.regularization": ("Dropout",),
     "goodfit.techniques.schedules": (
         "Constant",
@@ -82,6 +91,7 @@ __all__ = [
     "Member",
     "ModelFileError",
     "Momentum",
+    "Muon",
     "NarrowingSearchCV",
     "Nesterov",
     "Network",

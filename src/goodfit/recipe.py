@@ -15,7 +15,7 @@ from goodfit.techniques.base import check_number, structure, technique, values_a
 from goodfit.techniques.foreign import Optax
 from goodfit.techniques.initializers import Initializer, initializer_for
 from goodfit.techniques.normalization import BatchNorm, LayerNorm
-from goodfit.techniques.optimizers import Adam, AdamW, Optimizer
+from goodfit.techniques.optimizers import Adam, AdamW, Muon, Optimizer
 from goodfit.techniques.regularization import Dropout
 from goodfit.techniques.schedules import Schedule
 
@@ -44,7 +44,7 @@ class Recipe:
         weight_decay: λ of ``½·λ·Σ‖W‖²``, the coupled form; the decoupled one lives in `AdamW`.
         schedule: a factor on the learning rate by step; None is constant.
         dropout_schedule: a factor on the dropout ratio by step.
-        decay_schedule: a factor by step on ``weight_decay`` and on AdamW's own.
+        decay_schedule: a factor by step on ``weight_decay`` and on the optimizer's own.
         batch_size: rows in a mini-batch.
         label_smoothing: share of the target spread evenly over the classes.
         clip_norm: longest allowed gradient (L2 over all parameters); None does not clip.
@@ -102,7 +102,7 @@ class Recipe:
         if self.decay_schedule is not None:
             factor = self.decay_schedule.factor(step, horizon)
             decay = decay * factor
-            if isinstance(optimizer, AdamW):
+            if isinstance(optimizer, AdamW | Muon):
                 optimizer = dataclasses.replace(optimizer, weight_decay=optimizer.weight_decay * factor)
         return dataclasses.replace(self, dropout=drop, optimizer=optimizer, weight_decay=decay)
 

@@ -19,6 +19,7 @@ from goodfit.techniques.optimizers import (
     Adam,
     AdamW,
     Momentum,
+    Muon,
     Nesterov,
     Optimizer,
     RMSProp,
@@ -74,6 +75,37 @@ def adamw(w, g, s, t):
     return adam_of_the_paper(w, g, s, t) - decay
 
 
+def muon(w, g, s, t):
+    if np.ndim(w) < 2:
+        return adam_of_the_paper(w, g, s, t)
+    s["b"] = 0.9 * s.get("b", 0.0) + g
+    left, sizes, right = np.linalg.svd(g + 0.9 * s["b"], full_matrices=False)
+    sizes = sizes / np.sqrt((sizes**2).sum())
+    for _ in range(5):  # the iteration moves singular values alone
+        sizes = 3.4445 * sizes - 4.7750 * sizes**3 + 2.0315 * sizes**5
+    return w - 0.02 * (0.2 * np.sqrt(max(w.shape)) * (left * sizes) @ right + 0.1 * w)
+
+
+def optax_muon():
+    matrix = optax.chain(
+        optax.trace(0.9, nesterov=True),
+        optax.contrib.scale_by_muon(  # of what the trace gives
+            beta=0.0,
+            nesterov=False,
+            weight_dimension_numbers=lambda tree: jax.tree.map(
+                lambda _: optax.contrib.MuonDimensionNumbers(), tree
+            ),
+        ),
+        optax.scale(0.2 * 4**0.5),
+        optax.add_decayed_weights(0.1),
+        optax.scale(-0.02),
+    )
+    kinds = {"matrix": matrix, "vector": optax.adam(0.02, 0.85, 0.99, eps=1e-8)}
+    return optax.partition(
+        kinds, lambda params: {k: "matrix" if w.ndim == 2 else "vector" for k, w in params.items()}
+    )
+
+
 def _matrices(params):
     return {key: w.ndim >= 2 for key, w in params.items()}
 
@@ -113,6 +145,7 @@ CASES = {
         adamw,
         lambda: optax.adamw(0.02, 0.85, 0.99, eps=1e-8, weight_decay=0.1, mask=_matrices),
     ),
+    "Muon": Case(Muon(0.02, 0.9, 0.85, 0.99, weight_decay=0.1), muon, optax_muon, 1e-6),
 }
 every_case = pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 _RNG = np.random.default_rng(0)
