@@ -13,6 +13,7 @@ from goodfit.errors import InputError
 from goodfit.network import Network, Training
 from goodfit.recipe import Recipe
 from goodfit.techniques.activations import ACTIVATIONS
+from goodfit.techniques.embeddings import Periodic
 from goodfit.techniques.losses import LOSSES
 from goodfit.techniques.normalization import BatchNorm, LayerNorm
 from goodfit.techniques.optimizers import SGD
@@ -165,10 +166,18 @@ def test_evaluation_form(form):
 
 def test_architecture_says_what_prediction_needs():
     recipe = Recipe(
-        [8, 4], "tanh", batch_norm=BatchNorm("after", epsilon=1e-3), dropout=Dropout(0.25, "book")
+        [8, 4],
+        "tanh",
+        batch_norm=BatchNorm("after", epsilon=1e-3),
+        dropout=Dropout(0.25, "book"),
+        embedding=Periodic(),
+        parametric=True,
     )
-    assert Network(5, 3, input_scale=0.5).architecture(recipe) == {
+    assert Network(5, 3, input_scale=0.5, numbers=2, categories=(2, 9)).architecture(recipe) == {
         "activation": "tanh",
+        "categories": [2, 9],
+        "category_width": 8,
+        "frequencies": 16,
         "head": "softmax",
         "hidden": [8, 4],
         "hidden_scale": 0.75,
@@ -177,7 +186,10 @@ def test_architecture_says_what_prediction_needs():
         "norm": "batch",
         "norm_epsilon": 1e-3,
         "norm_position": "after",
+        "number_width": 4,
+        "numbers": 2,
         "outputs": 3,
+        "parametric": True,
     }
     plain = Network(5, 1, "squared_error").architecture(Recipe(()))
     assert (plain["norm"], plain["hidden_scale"], plain["head"], plain["hidden"]) == (

@@ -226,8 +226,8 @@ class _Job:
         problem, data = self.problem, self.problem.data
         space, folds = self.space, problem.folds
         if space is None:
-            largest = self._largest(self._full_run(None), default_batch_size(self._rows()))
-            space = default_space(problem.task, self._rows(), data.schema.width, largest=largest)
+            most = self._most(self._full_run(None))
+            space = default_space(problem.task, self._rows(), problem.network, most=most)
         full_run = self._full_run(self.space)
         y = problem.targets(data.train)
         holdout_y = y if folds else problem.targets(data.valid)  # with folds the same rows, kept once
@@ -280,12 +280,12 @@ class _Job:
             found.append(Extension(parse_budget(more["budget"]), space, self._full_run(space or self.space)))
         return tuple(found)
 
-    def _largest(self, full_run: int, batch: int) -> float:
-        """Return the most weights a network may have for the budget to hold eight half runs of it."""
+    def _most(self, full_run: int) -> float:
+        """Return the most operations a step may take for the budget to hold eight half runs."""
         if self.budget.seconds is None:
             return math.inf
         rate = 2 * NOMINAL * available_cores()
-        return self.budget.seconds * rate / (8 * 6 * batch * 0.5 * full_run)
+        return self.budget.seconds * rate / (8 * 0.5 * full_run)
 
     def _forecast(self, space: Space, full_run: int) -> None:
         recipes = [typical(space, structure) for structure in space.variations()]

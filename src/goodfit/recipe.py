@@ -9,22 +9,43 @@ import jax
 import numpy as np
 
 from goodfit.errors import InputError, must_be, nearest
-from goodfit.techniques import initializers, normalization, optimizers, regularization, schedules
+from goodfit.techniques import (
+    augmentation,
+    embeddings,
+    initializers,
+    normalization,
+    optimizers,
+    regularization,
+    schedules,
+)
 from goodfit.techniques.activations import check_activation
+from goodfit.techniques.augmentation import Augmentation
 from goodfit.techniques.base import check_number, structure, technique, values_as_json
+from goodfit.techniques.embeddings import Periodic
 from goodfit.techniques.foreign import Optax
-from goodfit.techniques.initializers import Initializer, initializer_for
+from goodfit.techniques.initializers import DataDriven, Initializer, initializer_for
+from goodfit.techniques.modules import Module
 from goodfit.techniques.normalization import BatchNorm, LayerNorm
-from goodfit.techniques.optimizers import Adam, AdamW, Muon, Optimizer
-from goodfit.techniques.regularization import Dropout
+from goodfit.techniques.optimizers import Adam, LearningRateFactors, Optimizer
+from goodfit.techniques.regularization import BatchDecay, Dropout
 from goodfit.techniques.schedules import Schedule
 
 TECHNIQUES: dict[str, type] = {
     cls.__name__: cls
-    for module in (initializers, normalization, optimizers, regularization, schedules)
+    for module in (
+        augmentation,
+        embeddings,
+        initializers,
+        normalization,
+        optimizers,
+        regularization,
+        schedules,
+    )
     for cls in vars(module).values()
     if isinstance(cls, type) and dataclasses.is_dataclass(cls)
 }
+
+SCHEDULES = {"schedule": "", "dropout_schedule": " of dropout", "decay_schedule": " of decay"}  # in words
 
 
 @technique
@@ -41,13 +62,30 @@ class Recipe:
         batch_norm: False, True or a `BatchNorm`.
         layer_norm: False, True or a `LayerNorm`; not together with batch norm.
         dropout: ratio of hidden units dropped, or a `Dropout`; 0 means none.
-        weight_decay: λ of ``½·λ·Σ‖W‖²``, the coupled form; the decoupled one lives in `AdamW`.
+        weight_decay: λ of ``½·λ·Σ‖W‖²``, the coupled form; the decoupled one lives in `AdamW`. Or a
+            `BatchDecay`, whose λ is shared out over the rows of a batch.
         schedule: a factor on the learning rate by step; None is constant.
         dropout_schedule: a factor on the dropout ratio by step.
         decay_schedule: a factor by step on ``weight_decay`` and on the optimizer's own.
         batch_size: rows in a mini-batch.
         label_smoothing: share of the target spread evenly over the classes.
         clip_norm: longest allowed gradient (L2 over all parameters); None does not clip.
+        embedding: of columns of numbers, `Periodic`, or None.
+        category_width: of what a column of category codes becomes.
+        front_scale: a learned factor on each input of the first layer.
+        parametric: activations ``z + a·(f(z) − z)`` with a learned a for each unit, which starts at 1.
+        ntk: the NTK parametrisation, ``x @ W/√n_in + b`` with weights √n_in as large: a matrix's learning
+            rate is then relative to its first weights.
+        learning_rate_factors: `LearningRateFactors` by kind of parameter, or None.
+        conv: of a network of images, the channels of each convolution, ``(16, 32)``; each is normalised and
+            activated as a hidden layer is, and halves the image by 2×2 max-pooling. Dropout is that of the
+            hidden layers after them.
+        kernel: height and width of the convolutions, odd.
+        augmentation: changes of the images in training, such as `Shift` and `Flip`; one, or several in turn.
+        submodels: networks in one that share all hidden layers, each with signs of its own for the inputs,
+            which it learns to scale, and an output layer of its own; what it answers is the mean of their
+            answers (TabM-mini, Gorishniy, Kotelnikov and Babenko 2025).
+        module: a network of your own in place of all that is said here of its form.
 
     Raises:
         InputError: a field is outside what it allows.
@@ -60,17 +98,32 @@ class Recipe:
     batch_norm: BatchNorm | bool | None = False
     layer_norm: LayerNorm | bool | None = False
     dropout: Dropout | float | None = 0.0
-    weight_decay: float = 0.0
+    weight_decay: BatchDecay | float = 0.0
     schedule: Schedule | None = None
     dropout_schedule: Schedule | None = None
     decay_schedule: Schedule | None = None
     batch_size: int = structure(default=128)
     label_smoothing: float = 0.0
     clip_norm: float | None = None
+    embedding: Periodic | None = None
+    category_width: int = structure(default=8)
+    front_scale: bool = structure(default=False)
+    parametric: bool = structure(default=False)
+    ntk: bool = structure(default=False)
+    learning_rate_factors: LearningRateFactors | None = None
+    conv: tuple[int, ...] = structure(default=())
+    kernel: int = structure(default=3)
+    augmentation: tuple[Augmentation, ...] | Augmentation | None = ()
+    submodels: int = structure(default=1)
+    module: Module | None = None
 
     def __post_init__(self) -> None:
-        if isinstance(self.hidden, list):
-            object.__setattr__(self, "hidden", tuple(self.hidden))
+        for name in ("hidden", "conv", "augmentation"):
+            if isinstance(getattr(self, name), list):
+                object.__setattr__(self, name, tuple(getattr(self, name)))
+        if self.augmentation is None or isinstance(self.augmentation, Augmentation):
+            changes = () if self.augmentation is None else (self.augmentation,)
+            object.__setattr__(self, "augmentation", changes)
         _check(self)
 
     @property
@@ -90,30 +143,36 @@ class Recipe:
         return Dropout(self.dropout) if self.dropout is not None and _not_zero(self.dropout) else None
 
     @property
+    def normed(self) -> list[str]:
+        """The names of the layers that are normalised, ``conv.0``, …, ``hidden.0``, …: all but the output."""
+        layers = {"conv": self.conv, "hidden": self.hidden}
+        return [f"{kind}.{i}" for kind, widths in layers.items() for i in range(len(widths)) if self.norm]
+
+    @property
     def initializer(self) -> Initializer:
         """The rule for the first weights, ``"auto"`` resolved by activation."""
         return initializer_for(self.init or "auto", self.activation)
 
     def at(self, step: Any, horizon: Any) -> Recipe:
         """Return the recipe as it stands at a 0-based step: dropout and decay times their factors."""
-        drop, optimizer, decay = self.drop, self.optimizer, self.weight_decay
-        if self.dropout_schedule is not None and drop is not None:
-            drop = dataclasses.replace(drop, ratio=drop.ratio * self.dropout_schedule.factor(step, horizon))
+        now: dict[str, Any] = {}
+        if self.dropout_schedule is not None and self.drop is not None:
+            ratio = self.drop.ratio * self.dropout_schedule.factor(step, horizon)
+            now["dropout"] = dataclasses.replace(self.drop, ratio=ratio)
         if self.decay_schedule is not None:
             factor = self.decay_schedule.factor(step, horizon)
-            decay = decay * factor
-            if isinstance(optimizer, AdamW | Muon):
-                optimizer = dataclasses.replace(optimizer, weight_decay=optimizer.weight_decay * factor)
-        return dataclasses.replace(self, dropout=drop, optimizer=optimizer, weight_decay=decay)
+            now["optimizer"] = self.optimizer.with_decay(factor)
+            now["weight_decay"] = self.weight_decay * factor
+        return dataclasses.replace(self, **now) if now else self
 
     def unscheduled(self) -> Recipe:
-        """Return the recipe without its schedules."""
-        return dataclasses.replace(self, schedule=None, dropout_schedule=None, decay_schedule=None)
+        """Return the recipe without schedules and learning rate factors: each step as any other."""
+        return dataclasses.replace(self, **dict.fromkeys((*SCHEDULES, "learning_rate_factors")))
 
-    def for_program(self) -> Recipe:
+    def for_program(self, dtype: Any = np.float32) -> Recipe:
         """Return the form that the compiled program sees.
 
-        All values are float32 arrays (a Python float, an int and a float32 would each trace anew); what is
+        All values are of one type (a Python float, an int and a float32 would each trace anew); what is
         absent is None; the initializer is left out, because first weights are drawn outside the program.
         """
         norm = self.norm
@@ -124,7 +183,9 @@ class Recipe:
             layer_norm=norm if isinstance(norm, LayerNorm) else None,
             dropout=self.drop,
         )
-        return jax.tree.map(np.float32, bare)
+        if dtype is np.float32:
+            return jax.tree.map(np.float32, bare)
+        return jax.tree.map(lambda value: np.asarray(value, dtype), bare)  # np.float64 would be checked anew
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON types from which `from_json` makes an equal recipe."""
@@ -133,36 +194,48 @@ class Recipe:
             value = getattr(self, field.name)
             if isinstance(value, Optax):
                 value = {"name": "Optax", "label": value.name, "values": _plain(value.values)}
+            elif isinstance(value, Module):
+                value = {"name": "Module", "label": value.name}
             elif dataclasses.is_dataclass(value):
                 value = values_as_json(value)
             elif isinstance(value, np.generic):
                 value = value.item()
-            record[field.name] = list(value) if isinstance(value, tuple) else value
+            elif isinstance(value, tuple):
+                value = [values_as_json(one) if dataclasses.is_dataclass(one) else one for one in value]
+            record[field.name] = value
         return record
 
     @classmethod
-    def from_json(cls, record: dict[str, Any], *, optimizer: Optimizer | None = None) -> Recipe:
+    def from_json(
+        cls, record: dict[str, Any], *, optimizer: Optimizer | None = None, module: Module | None = None
+    ) -> Recipe:
         """Make a recipe from `to_json`; ``optimizer`` stands in for a recorded optax object.
 
+        And ``module`` for a network of your own.
+
         Raises:
-            InputError: an unknown field or technique, or an optax object that was not handed in.
+            InputError: an unknown field or technique, or an optax object or module that was not handed in.
         """
         names = {field.name for field in dataclasses.fields(cls)}
         for key in record:
             if key not in names:
                 raise InputError(f"A recipe has no field {key!r}{nearest(key, names)}.")
-        fields = {key: _from_record(value, optimizer) for key, value in record.items()}
-        return cls(**{**fields, "hidden": tuple(fields.get("hidden", (100,)))})
+        handed = {"Optax": optimizer, "Module": module}
+        return cls(**{key: _from_record(value, handed) for key, value in record.items()})
 
     def text(self) -> str:
         """Return the recipe as a sentence."""
         layers = "x".join(str(width) for width in self.hidden) or "no hidden layer"
-        parts = [f"{layers} {self.activation}", f"{_words(self.optimizer)}", f"batch {self.batch_size}"]
-        for what in ("", "dropout", "decay"):
-            schedule = getattr(self, f"{what}_schedule" if what else "schedule")
-            if schedule is not None:
-                parts.append(f"{_words(schedule)} schedule" + (f" of {what}" if what else ""))
-        parts.append(f"{_words(self.initializer)} initial weights")
+        form = f"{layers} {self.activation}" if self.module is None else f"module {self.module.name}"
+        parts = [form, f"{_words(self.optimizer)}", f"batch {self.batch_size}"]
+        if self.conv:
+            channels = ", ".join(map(str, self.conv))
+            parts.insert(0, f"{self.kernel}x{self.kernel} convolutions to {channels} channels")
+        for name, of_what in SCHEDULES.items():
+            if getattr(self, name) is not None:
+                parts.append(f"{_words(getattr(self, name))} schedule{of_what}")
+        if self.module is None:
+            parts.append(f"{_words(self.initializer)} initial weights")
         if self.norm is not None:
             kind = "batch norm" if isinstance(self.norm, BatchNorm) else "layer norm"
             parts.append(f"{kind} {self.norm.position} the activation")
@@ -170,10 +243,19 @@ class Recipe:
             form = "" if self.drop.scaling == "inverted" else f" ({self.drop.scaling} scaling)"
             parts.append(f"dropout {self.drop.ratio:.3g}{form}")
         for name, value in (("weight decay", self.weight_decay), ("label smoothing", self.label_smoothing)):
-            if value:
+            if isinstance(value, BatchDecay):
+                parts.append(f"weight decay {_words(value)}")
+            elif value:
                 parts.append(f"{name} {value:.3g}")
         if self.clip_norm is not None:
             parts.append(f"gradients clipped at {self.clip_norm:.3g}")
+        if self.embedding is not None:
+            parts.append(f"numbers embedded by {_words(self.embedding)}")
+        forms = {"parametric": "parametric activations", "front_scale": "inputs scaled", "ntk": "NTK form"}
+        parts += [words for name, words in forms.items() if getattr(self, name)]
+        if self.submodels > 1:
+            parts.append(f"{self.submodels} submodels")
+        parts += [f"images changed by {_words(change)}" for change in self.augmentation]  # type: ignore[union-attr]
         return ", ".join(parts)
 
 
@@ -198,18 +280,25 @@ def _plain(values: Any) -> Any:
     return None if values is None else {key: float(value) for key, value in values.items()}
 
 
-def _from_record(value: Any, optimizer: Optimizer | None) -> Any:
+_HANDED = {"Optax": ("optax object", "optimizer=Optax(name, tx)"), "Module": ("network", "module=Module(…)")}
+
+
+def _from_record(value: Any, handed: dict[str, Any]) -> Any:
+    """Return what a record stands for; ``handed`` are the objects that a record cannot hold, by name."""
+    if isinstance(value, list):
+        return tuple(_from_record(one, handed) for one in value)
     if not isinstance(value, dict):
         return value
-    if value.get("name") == "Optax":
-        if optimizer is None:
+    if value.get("name") in handed:
+        found = handed[value["name"]]
+        if found is None:
+            what, how = _HANDED[value["name"]]
             raise InputError(
-                f"This recipe was trained with the optax object {value.get('label')!r}, which a file cannot "
-                "hold: pass it again as optimizer=Optax(name, tx)."
+                f"This recipe was trained with the {what} {value.get('label')!r}, which a file cannot "
+                f"hold: pass it again as {how}."
             )
-        values = value.get("values")
-        return dataclasses.replace(optimizer, values=values) if isinstance(optimizer, Optax) else optimizer
-    fields = {key: _from_record(inner, optimizer) for key, inner in value.items() if key != "name"}
+        return dataclasses.replace(found, values=value.get("values")) if isinstance(found, Optax) else found
+    fields = {key: _from_record(inner, handed) for key, inner in value.items() if key != "name"}
     kind = TECHNIQUES.get(str(value.get("name")))
     if kind is None:
         raise InputError(
@@ -222,10 +311,8 @@ def _from_record(value: Any, optimizer: Optimizer | None) -> Any:
 
 
 def _check(recipe: Recipe) -> None:
-    hidden = recipe.hidden
-    whole = isinstance(hidden, tuple) and all(isinstance(w, int) and not isinstance(w, bool) for w in hidden)
-    if not whole or any(w < 1 for w in hidden):
-        raise must_be("Recipe(hidden=…)", "a tuple of whole widths >= 1, such as (100, 100)", hidden)
+    if not _are_widths(recipe.hidden):
+        raise must_be("Recipe(hidden=…)", "a tuple of whole widths >= 1, such as (100, 100)", recipe.hidden)
     check_activation(recipe.activation)
     if not isinstance(recipe.batch_size, int) or recipe.batch_size < 1:
         raise must_be("Recipe(batch_size=…)", "a whole number >= 1", recipe.batch_size)
@@ -238,10 +325,21 @@ def _check(recipe: Recipe) -> None:
             raise must_be(f"Recipe({name}=…)", f"True, False or a {kind.__name__}", getattr(recipe, name))
     if recipe.batch_norm and recipe.layer_norm:
         raise InputError("Recipe takes batch_norm or layer_norm, not both: set one of them to False.")
-    for name in ("schedule", "dropout_schedule", "decay_schedule"):
+    for name in SCHEDULES:
         if not isinstance(getattr(recipe, name), Schedule | None):
             allowed = "None or a schedule such as Cosine()"
             raise must_be(f"Recipe({name}=…)", allowed, getattr(recipe, name))
+    for name, kind in (("embedding", Periodic), ("learning_rate_factors", LearningRateFactors)):
+        if not isinstance(getattr(recipe, name), kind | None):
+            raise must_be(f"Recipe({name}=…)", f"None or a {kind.__name__}", getattr(recipe, name))
+    for name in ("front_scale", "parametric", "ntk"):
+        if not isinstance(getattr(recipe, name), bool):
+            raise must_be(f"Recipe({name}=…)", "True or False", getattr(recipe, name))
+    for name in ("category_width", "submodels"):
+        if not isinstance(getattr(recipe, name), int) or getattr(recipe, name) < 1:
+            raise must_be(f"Recipe({name}=…)", "a whole number >= 1", getattr(recipe, name))
+    _check_images(recipe)
+    _check_module(recipe)
     if isinstance(recipe.dropout, Dropout):
         if recipe.dropout_schedule is not None and recipe.dropout.scaling != "inverted":
             allowed = "'inverted' beside a dropout_schedule"
@@ -252,3 +350,46 @@ def _check(recipe: Recipe) -> None:
     check_number(recipe, "label_smoothing", low=0.0, below=1.0)
     if recipe.clip_norm is not None:
         check_number(recipe, "clip_norm", above=0.0)
+
+
+def _are_widths(value: Any) -> bool:
+    whole = isinstance(value, tuple) and all(isinstance(w, int) and not isinstance(w, bool) for w in value)
+    return whole and all(w >= 1 for w in value)
+
+
+_OF_TRAINING = {"optimizer", "weight_decay", "batch_size", "label_smoothing", "clip_norm", "augmentation"}
+_OF_TRAINING |= {"module", "learning_rate_factors", *SCHEDULES}
+
+
+def _check_module(recipe: Recipe) -> None:
+    """Check that nothing is said of the form of a network that is a module."""
+    if not isinstance(recipe.module, Module | None):
+        raise must_be("Recipe(module=…)", "None or a Module, such as Module.linen(name, net)", recipe.module)
+    if recipe.module is None:
+        return
+    for field in dataclasses.fields(recipe):
+        said = field.name not in _OF_TRAINING and getattr(recipe, field.name) not in (field.default, None)
+        if said and _not_zero(getattr(recipe, field.name)):
+            raise InputError(
+                f"Recipe(module=…) does not go with {field.name}: the module decides what the network is. "
+                "Leave one of them out."
+            )
+
+
+def _check_images(recipe: Recipe) -> None:
+    """Check what a network of images has beside the rest."""
+    if not _are_widths(recipe.conv):
+        raise must_be(
+            "Recipe(conv=…)", "a tuple of whole numbers of channels >= 1, such as (16, 32)", recipe.conv
+        )
+    if type(recipe.kernel) is not int or recipe.kernel < 1 or recipe.kernel % 2 == 0:
+        raise must_be("Recipe(kernel=…)", "an odd number >= 1", recipe.kernel)
+    if not all(isinstance(change, Augmentation) for change in recipe.augmentation):  # type: ignore[union-attr]
+        allowed = "a Shift, a Flip or several in a tuple"
+        raise must_be("Recipe(augmentation=…)", allowed, recipe.augmentation)
+    if recipe.conv:
+        unfit = [name for name in ("layer_norm", "front_scale", "ntk", "parametric") if getattr(recipe, name)]
+        unfit += ["submodels"] if recipe.submodels > 1 else []
+        unfit += ["init=DataDriven()"] if isinstance(recipe.init, DataDriven) else []
+        if unfit:
+            raise InputError(f"Recipe(conv=…) does not go with {unfit[0]}: leave one of them out.")

@@ -140,7 +140,7 @@ def _refit(
 ) -> dict[str, Any]:
     """Train the model's networks again on all rows; return what `refit` returns."""
     schema, codec, part = prepare_all(settings.request())
-    network = replace(problem.network, inputs=schema.width)
+    network = replace(problem.network, **schema.layout)
     y = part.y if codec.task == "classification" else codec.standardise(part.y).astype(np.float32)[:, None]
     use_cache()
     population = Population(network, part.x, y, part.loss_weight, chunk=settings.chunk, lanes=settings.lanes)

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from goodfit.data.column import MAX_CATEGORIES, Column, squash
+from goodfit.data.column import MAX_CATEGORIES, ONE_HOT, Column, squash
 from goodfit.data.schema import Schema, fit_schema
 from goodfit.data.table import from_frame
 from goodfit.errors import InputError
@@ -62,9 +62,9 @@ def test_tied_numbers_share_the_mean_of_their_scores():
 
 def test_missing_numbers_are_marked_if_training_knew_them():
     schema = fit(a=[1.0, 2.0, None, 4.0], b=[1.0, 2.0, 3.0, 4.5])
-    assert schema.features == ("a", "a missing", "b")
+    assert schema.features == ("a", "b", "a missing")
     encoded = schema.encode({"a": [None], "b": [None]})
-    np.testing.assert_array_equal(encoded, [[0, 1, 0]])
+    np.testing.assert_array_equal(encoded, [[0, 0, 1]])
 
 
 def test_statistics_are_of_the_training_rows_alone():
@@ -87,14 +87,28 @@ def test_categories():
     assert schema.unseen({"colour": ["green"]}) == {}
 
 
+def test_many_categories_become_a_code():
+    words = [f"w{i}" for i in range(ONE_HOT + 1)] * 2
+    schema = fit(w=words, n=[i * 1.5 for i in range(20)], few=["a", "b", "c", "d"] * 5)
+    assert schema.features == ("n", "n rank", "few=a", "few=b", "few=c", "few=d", "w code")
+    assert schema.layout == {"inputs": 7, "numbers": 1, "categories": (ONE_HOT + 3,), "image": None}
+    table = {"w": ["w0", "w9", "never seen", None], "n": [1] * 4, "few": ["a"] * 4}
+    encoded = schema.encode(table)
+    np.testing.assert_array_equal(encoded[:, -1], [0, 9, 10, 11])
+    np.testing.assert_array_equal(encoded[:, 2:6], [[1, 0, 0, 0]] * 4)
+    spelt = schema.one_hot(encoded)
+    np.testing.assert_array_equal(spelt[:, :6], encoded[:, :6])
+    np.testing.assert_array_equal(np.argmax(spelt[:, 6:], axis=1), [0, 9, 10, 11])
+    assert schema.unseen(table) == {"w": 1}
+    assert Schema.from_json(schema.to_json()) == schema
+
+
 def test_rare_categories_share_a_place():
-    words = [f"w{i:02}" for i in range(MAX_CATEGORIES + 6)] * 2
+    words = [f"w{i:04}" for i in range(MAX_CATEGORIES + 6)] * 2
     schema = fit(w=words)
-    assert schema.width == MAX_CATEGORIES + 1
-    assert schema.features[-1] == "w=other"
-    encoded = schema.encode({"w": ["w69", "never seen", "w00", None]})
-    np.testing.assert_array_equal(encoded[:, -1], [1, 1, 0, 0])
-    np.testing.assert_array_equal(encoded.sum(1), [1, 1, 1, 0])
+    assert schema.categories == (MAX_CATEGORIES + 2,)
+    encoded = schema.encode({"w": [f"w{MAX_CATEGORIES + 5}", "never seen", "w0000", None]})
+    np.testing.assert_array_equal(encoded[:, 0], [MAX_CATEGORIES, MAX_CATEGORIES, 0, MAX_CATEGORIES + 1])
 
 
 def test_two_values_are_one_number():
@@ -144,7 +158,7 @@ def test_what_is_left_out_and_why():
         "z": "ignored, as asked",
     }
     assert [c.name for c in schema.inputs] == ["wide", "sometimes"]
-    np.testing.assert_array_equal(schema.encode({"wide": [0], "sometimes": [None]})[:, 2:], [[0, 1]])
+    np.testing.assert_array_equal(schema.encode({"wide": [0], "sometimes": [None]})[:, [1, 3]], [[0, 1]])
 
 
 def test_categories_that_spell_numbers_answer_to_numbers():

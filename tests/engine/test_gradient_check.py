@@ -19,7 +19,7 @@ from goodfit.techniques.activations import ACTIVATIONS
 from goodfit.techniques.initializers import Gaussian
 from goodfit.techniques.losses import LOSSES
 from goodfit.techniques.normalization import BatchNorm, LayerNorm
-from goodfit.techniques.regularization import Dropout
+from goodfit.techniques.regularization import BatchDecay, Dropout
 
 WORST = 1e-6
 CLASSES = Network(5, 3)
@@ -58,6 +58,9 @@ CASES = {
     },
     **{f"loss {name}": case for name, case in losses()},
     "weight decay": Case(Recipe((6,), "tanh", weight_decay=0.1)),
+    "a batch's weight decay": Case(
+        Recipe((6,), "tanh", weight_decay=BatchDecay(2.0, 0.1)), more={"weight": RNG.uniform(0.0, 3.0, 12)}
+    ),
     "padding": Case(EVERYTHING, more={"padding": 5}),
     "padding, weights on rows": Case(EVERYTHING, more={"padding": 5, "weight": RNG.uniform(0.0, 3.0, 12)}),
     "no hidden layer": Case(Recipe(())),

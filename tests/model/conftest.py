@@ -16,9 +16,11 @@ from goodfit.model.model import Model, ModelMember
 def draw_network(seed=0, *, hidden=(5,), inputs=4, outputs=3, **changes):
     """Return architecture, params and running statistics; ``changes`` override the architecture."""
     architecture = {
-        "activation": "relu", "head": "softmax", "hidden": list(hidden), "hidden_scale": 1.0,
-        "input_scale": 1.0, "inputs": inputs, "norm": None, "norm_epsilon": 1e-5,
-        "norm_position": "before", "outputs": outputs, **changes,
+        "activation": "relu", "categories": [], "category_width": 8, "conv": [], "frequencies": 0,
+        "head": "softmax", "hidden": list(hidden), "hidden_scale": 1.0, "image": [], "input_scale": 1.0,
+        "inputs": inputs, "kernel": 3, "norm": None,
+        "norm_epsilon": 1e-5, "norm_position": "before", "number_width": 1, "numbers": 0,
+        "outputs": outputs, "parametric": False, **changes,
     }  # fmt: skip
     rng = np.random.default_rng(seed)
     params, running = {}, {}

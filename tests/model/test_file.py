@@ -224,7 +224,7 @@ def edit(path, value):
 WEIGHT = "member.0.hidden.0.weight"  # [4, 5]
 ARCHITECTURE = ("content", "members", 0, "architecture")
 LIES = {
-    "newer": (edit(("content", "format"), 2), "format 2.*up to 1: update goodfit"),
+    "newer": (edit(("content", "format"), 3), "format 3.*up to 2: update goodfit"),
     "no format": (edit(("content", "format"), ...), "unknown format, None"),
     "odd format": (edit(("content", "format"), "1"), "unknown format"),
     "format 0": (edit(("content", "format"), 0), "unknown format"),

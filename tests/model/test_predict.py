@@ -13,8 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from goodfit.model.file import save_model
-from goodfit.model.predict import ACTIVATIONS, BLOCK, HEADS, apply_head, forward, member_output, weighted_mean
+from goodfit.model.predict import BLOCK, HEADS, apply_head, forward, member_output, weighted_mean
 from goodfit.network import Network
+from goodfit.numpy_layers import ACTIVATIONS
 from goodfit.recipe import Recipe
 from goodfit.techniques import activations as trained
 from goodfit.techniques.normalization import BatchNorm, LayerNorm
@@ -126,7 +127,8 @@ def test_heads():
     sigmoid = apply_head("sigmoid", outputs)
     np.testing.assert_allclose(sigmoid, [[0.5, logistic(1), logistic(-2)], [1, 0, 0.5]], atol=1e-300)
     assert apply_head("identity", outputs) is outputs
-    assert set(HEADS) == {"softmax", "sigmoid", "identity"}
+    np.testing.assert_allclose(apply_head("exp", outputs[:1]), np.exp(outputs[:1]), rtol=1e-15)
+    assert set(HEADS) == {"softmax", "sigmoid", "identity", "exp"}
 
 
 def test_weighted_mean():

@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from goodfit.engine.plan import flops_per_step
 from goodfit.errors import InputError
+from goodfit.network import Network
 from goodfit.recipe import Recipe
 from goodfit.search.recipes import (
     LIMITS,
@@ -19,6 +21,8 @@ from goodfit.search.recipes import (
 )
 from goodfit.search.region import Region
 from goodfit.search.space import Space, choice, integer, log_uniform, uniform
+from goodfit.techniques.augmentation import Shift
+from goodfit.techniques.embeddings import Periodic
 from goodfit.techniques.normalization import BatchNorm
 from goodfit.techniques.optimizers import SGD, Adam, AdamW, Momentum
 from goodfit.techniques.regularization import Dropout
@@ -34,26 +38,58 @@ def recipe(**tree):
 
 
 @pytest.mark.parametrize("task", ["classification", "regression"])
-@pytest.mark.parametrize(("rows", "columns"), [(100, 4), (1000, 20), (20_000, 20), (20_000, 784)])
-def test_every_structure_of_a_default_space_is_a_valid_recipe_wherever_it_is_drawn(task, rows, columns):
-    space = default_space(task, rows, columns)
+@pytest.mark.parametrize(
+    ("rows", "network"),
+    [
+        (100, Network(4, 3, numbers=2)),
+        (1000, Network(20, 3)),
+        (20_000, Network(20, 3, numbers=5, categories=(12,))),
+        (20_000, Network(784, 3)),
+        (20_000, Network(784, 3, image=(28, 28, 1))),
+        (500, Network(3072, 3, image=(32, 32, 3))),
+    ],
+)
+def test_every_structure_of_a_default_space_is_a_valid_recipe_wherever_it_is_drawn(task, rows, network):
+    space = default_space(task, rows, network)
     rng = np.random.default_rng(0)
-    for structure in space.structures():
+    for structure in space.structures() if space.size() <= MOST else space.variations():
         for point in Region.whole(space).draw(structure, 2, rng):
             made = recipe_of(space, point)
             assert made.batch_size == default_batch_size(rows)
             assert (made.label_smoothing == 0.0) == (task == "regression")
+            assert bool(made.conv) == (network.image is not None)
 
 
 @pytest.mark.parametrize("rows", [100, 1000, 20_000, 300_000])
-@pytest.mark.parametrize("columns", [4, 784])
-def test_default_spaces_respect_the_largest_network(rows, columns):
-    space = default_space("regression", rows, columns, largest=300_000)
+@pytest.mark.parametrize(
+    "network", [Network(4, 1), Network(784, 1), Network(784, 1, image=(28, 28, 1))], ids=str
+)
+def test_default_spaces_respect_the_most_work(rows, network):
+    most = 500e6 if network.image is None else 2e9
+    space = default_space("regression", rows, network, most=most)
     for structure in space.variations():
-        hidden = typical(space, structure).hidden
-        widths = (columns, *hidden)
-        assert sum(a * b for a, b in zip(widths[:-1], hidden, strict=True)) <= 300_000
-    assert default_space("regression", rows, columns, largest=1).size() >= 4
+        assert flops_per_step(network, typical(space, structure)) <= most
+    assert default_space("regression", rows, network, most=1).size() >= 4
+
+
+def test_the_first_network_of_a_table_is_that_of_tables():
+    for task, rate in (("classification", 0.04), ("regression", 0.2)):
+        space = default_space(task, 5000, Network(9, 3, numbers=6))
+        made = typical(space, next(space.structures()))
+        assert made.ntk
+        assert made.parametric
+        assert made.embedding == Periodic(pytest.approx(0.12, rel=0.1))
+        assert rate / 2 < made.optimizer.lr < 2 * rate
+        plain = typical(space, space.structure_with({"ntk": 1}))
+        assert (plain.ntk, plain.embedding, plain.front_scale) == (False, None, False)
+
+
+def test_photographs_may_be_mirrored_and_digits_not():
+    digits = default_space("classification", 5000, Network(784, 10, image=(28, 28, 1)))
+    photographs = default_space("classification", 5000, Network(3072, 10, image=(32, 32, 3)))
+    assert "Flip" in photographs.choices["augmentation"].options
+    assert digits.choices["augmentation"].options == ("Shift", None)
+    assert typical(digits, next(digits.structures())).augmentation == (Shift(2),)
 
 
 def test_batch_sizes_grow_with_the_rows():
@@ -73,7 +109,7 @@ def test_default_optimizers_have_ranges_of_their_own():
 
 
 def test_the_adaptive_decay_is_decoupled_and_the_others_are_coupled():
-    space = default_space("classification", 5000, 20)
+    space = default_space("classification", 5000, Network(784, 10))
     adamw, momentum = (
         typical(space, space.structure_with({"optimizer": space.choices["optimizer"].options.index(name)}))
         for name in ("AdamW", "Momentum")
@@ -125,7 +161,7 @@ def test_a_name_without_limits_is_never_widened():
 
 
 def test_every_limit_is_itself_a_valid_value():
-    space = default_space("classification", 5000, 20)
+    space = default_space("classification", 5000, Network(784, 10))
     for structure in space.structures():
         for share in (-100.0, 100.0):
             point = dict(structure) | {

@@ -6,6 +6,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from goodfit.network import Network
 from goodfit.search.recipes import default_space
 from goodfit.search.region import Region, quasi_random
 from goodfit.search.space import Space, choice, integer, log_uniform, uniform
@@ -20,7 +21,7 @@ SPACE = Space(
         "one": uniform(2.0, 2.0, floor=0.0, ceiling=9.0),
     }
 )
-DEFAULT = default_space("classification", 5000, 20)
+DEFAULT = default_space("classification", 5000, Network(784, 10))
 
 
 def rng(seed=0):

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+from jax.scipy.special import xlogy
 from sklearn.metrics import log_loss
 
 from goodfit.techniques.losses import LOSSES
@@ -14,6 +15,7 @@ from goodfit.techniques.losses import LOSSES
 RNG = np.random.default_rng(0)
 OUTPUTS = RNG.normal(0, 3, (20, 4))
 LABELS = RNG.integers(0, 4, 20)
+COUNTS = RNG.integers(1, 5, (20, 4)).astype(float)
 BITS, NUMBERS = RNG.integers(0, 2, (20, 4)).astype(float), RNG.normal(size=(20, 4))
 
 
@@ -22,12 +24,24 @@ def _smooth_softmax(outputs, labels, smoothing):
     return optax.softmax_cross_entropy(outputs, targets)
 
 
+def _half_deviance(outputs, counts, smoothing):
+    """As scikit-learn writes it, in exp(outputs)."""
+    mean = jnp.exp(outputs)
+    return (xlogy(counts, counts / mean) - counts + mean).sum(axis=-1)
+
+
 REFERENCES = {
     "softmax_cross_entropy": (LABELS, _smooth_softmax),
     "binary_cross_entropy": (
         BITS,
         lambda o, t, s: optax.sigmoid_binary_cross_entropy(o, (1 - s) * t + s / 2).mean(axis=-1),
     ),
+    "multilabel_cross_entropy": (
+        BITS,
+        lambda o, t, s: optax.sigmoid_binary_cross_entropy(o, (1 - s) * t + s / 2).sum(axis=-1),
+    ),
+    "summed_squared_error": (NUMBERS, lambda o, t, s: optax.l2_loss(o, t).sum(axis=-1)),
+    "poisson": (COUNTS, _half_deviance),
     "squared_error": (NUMBERS, lambda o, t, s: optax.l2_loss(o, t).mean(axis=-1)),
     "absolute_error": (NUMBERS, lambda o, t, s: jnp.abs(o - t).mean(axis=-1)),
 }

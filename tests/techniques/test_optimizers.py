@@ -65,9 +65,9 @@ def adam_of_the_book(w, g, s, t):
     return w - 0.02 * np.sqrt(1 - 0.99**t) / (1 - 0.85**t) * m / (np.sqrt(v) + 1e-7)
 
 
-def adam_of_the_paper(w, g, s, t):
+def adam_of_the_paper(w, g, s, t, epsilon=1e-8):
     m, v = _moments(g, s, 0.85, 0.99)
-    return w - 0.02 * (m / (1 - 0.85**t)) / (np.sqrt(v / (1 - 0.99**t)) + 1e-8)
+    return w - 0.02 * (m / (1 - 0.85**t)) / (np.sqrt(v / (1 - 0.99**t)) + epsilon)
 
 
 def adamw(w, g, s, t):
@@ -134,6 +134,11 @@ CASES = {
         Adam(0.02, 0.85, 0.99),
         adam_of_the_book,
         lambda: optax.inject_hyperparams(optax.adam)(0.02, b1=0.85, b2=0.99, eps=_book_epsilon),
+    ),
+    "Adam, another epsilon": Case(
+        Adam(0.02, 0.85, 0.99, paper=True, epsilon=1e-3),
+        lambda w, g, s, t: adam_of_the_paper(w, g, s, t, 1e-3),
+        lambda: optax.adam(0.02, 0.85, 0.99, eps=1e-3),
     ),
     "Adam, paper": Case(
         Adam(0.02, 0.85, 0.99, paper=True),

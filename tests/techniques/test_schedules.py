@@ -13,6 +13,7 @@ from goodfit.techniques.schedules import (
     Cosine,
     CosLog,
     FlatCosine,
+    InverseScaling,
     OneCycle,
     Schedule,
     StepDecay,
@@ -38,6 +39,10 @@ REFERENCES = {
     ),
     "one cycle": (OneCycle(0.3, 1 / 25, 1e-4), optax.cosine_onecycle_schedule(H, 1.0, 0.3, 25, 400)),
     "four waves": (CosLog(), lambda step: (1 - np.cos(2 * np.pi * np.log2(1 + 15 * step / H))) / 2),
+    "inverse scaling": (
+        InverseScaling(0.25, 7, 1300, 50),
+        lambda step: (51 + 1300 * (step // 7)) ** -0.25 if step >= 7 else 1.0,
+    ),
     "flat, then cosine": (
         FlatCosine(),
         optax.join_schedules([optax.constant_schedule(1.0), optax.cosine_decay_schedule(1.0, 100)], [100]),

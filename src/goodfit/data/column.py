@@ -15,7 +15,9 @@ import numpy as np
 from goodfit.data.values import Kind, is_missing, plain_text
 from goodfit.errors import InputError
 
-MAX_CATEGORIES = 64
+MAX_CATEGORIES = 1000
+ONE_HOT = 9  # up to so many categories each has a number of its own; more are a code, which networks embed
+QUANTITY, PLAIN, CODE = 0, 1, 2  # an encoded number may be embedded, enters as it is, or is a place in a list
 
 LEVELS = 128  # quantiles kept of a column of numbers
 FEW_LEVELS = 6  # with fewer distinct values the rank says no more than the number
@@ -35,6 +37,7 @@ class Column:
     boolean, and categories of which there are two: +1 for true (the first category), -1, missing 0.
     category: one of ``categories`` (most frequent first), and ``other`` for the rarer ones if there
     are any; missing gives zeros. A category unseen in training counts as other, else gives zeros.
+    ``coded``: the category's place in the list, their number K for any other one, K + 1 for missing.
     """
 
     name: str
@@ -45,10 +48,13 @@ class Column:
     missing: bool = False
     categories: tuple[str, ...] = ()
     other: bool = False
+    coded: bool = False
 
     @property
     def features(self) -> tuple[str, ...]:
         """A name for each encoded number: "age", "age missing", "colour=red", "colour=other"."""
+        if self.coded:
+            return (f"{self.name} code",)
         if self.kind == "category":
             shown = self.categories[:1] if self._two_valued else self.categories
             return tuple(f"{self.name}={category}" for category in (*shown, *["other"] * self.other))
@@ -58,6 +64,13 @@ class Column:
         return (self.name, *rank, *((f"{self.name} missing",) if self.missing else ()))
 
     @property
+    def parts(self) -> tuple[int, ...]:
+        """What each encoded number is: `QUANTITY`, `PLAIN` or `CODE`."""
+        if self.kind in ("category", "boolean"):
+            return (CODE,) if self.coded else (PLAIN,) * len(self.features)
+        return (QUANTITY, *(PLAIN,) * (len(self.features) - 1))
+
+    @property
     def _two_valued(self) -> bool:
         return len(self.categories) == 2 and not self.other
 
@@ -65,7 +78,9 @@ class Column:
         """Write a normalised column [rows] of the right kind into ``out`` float32 [rows, features]."""
         if self.kind == "category":
             codes = self._codes(values)
-            if self._two_valued:
+            if self.coded:
+                out[:, 0] = np.where(codes < 0, len(self.categories) + 1, codes)
+            elif self._two_valued:
                 out[:, 0] = np.array([1, -1, 0], np.float32)[codes]
             else:
                 places = codes if self.other else np.where(codes == len(self.categories), -1, codes)
@@ -120,6 +135,8 @@ class Column:
                 and column.scale > 0
                 and isinstance(column.missing, bool)
                 and isinstance(column.other, bool)
+                and isinstance(column.coded, bool)
+                and column.coded <= (column.kind == "category")
                 and all(isinstance(category, str) for category in column.categories)
             )
         except (TypeError, KeyError):
@@ -145,15 +162,18 @@ def _levels(count: int) -> np.ndarray:
     return (np.arange(count) + 0.5) / count
 
 
-def fit_column(name: str, kind: Kind, values: np.ndarray, table_rows: int) -> Column | str:
-    """Return the encoding fitted on a normalised column of training rows, or the reason to drop it."""
+def fit_column(name: str, kind: Kind, values: np.ndarray, table_rows: int | None) -> Column | str:
+    """Return the encoding fitted on a normalised column of training rows, or the reason to drop it.
+
+    ``table_rows`` tells a column that counts the rows; without it no column is taken for an identifier.
+    """
     gone = is_missing(values)
     known = values[~gone]
     if not len(known):
         return "no value among the training rows"
     if kind == "category":
-        return _fit_category(name, known, bool(gone.any()))
-    if _is_identifier(name, kind, known, table_rows):
+        return _fit_category(name, known, bool(gone.any()), table_rows is not None)
+    if table_rows is not None and _is_identifier(name, kind, known, table_rows):
         return "an identifier: whole numbers, each once"
     known = np.clip(known, -_HUGE, _HUGE)
     low, high = float(known.min()), float(known.max())
@@ -170,16 +190,15 @@ def fit_column(name: str, kind: Kind, values: np.ndarray, table_rows: int) -> Co
     return Column(name, kind, center, scale or high - low, quantiles, missing=bool(gone.any()))
 
 
-def _fit_category(name: str, known: np.ndarray, some_missing: bool) -> Column | str:
+def _fit_category(name: str, known: np.ndarray, some_missing: bool, identifiers: bool) -> Column | str:
     counts = Counter(known)
-    if len(known) >= _FEW_ROWS and len(counts) >= 0.95 * len(known):
+    if identifiers and len(known) >= _FEW_ROWS and len(counts) >= 0.95 * len(known):
         return "an identifier: text that differs in nearly every row"
     if len(counts) == 1 and not some_missing:
         return "constant"
     ordered = sorted(counts, key=lambda category: (-counts[category], category))
-    return Column(
-        name, "category", categories=tuple(ordered[:MAX_CATEGORIES]), other=len(ordered) > MAX_CATEGORIES
-    )
+    other, coded = len(ordered) > MAX_CATEGORIES, len(ordered) > ONE_HOT
+    return Column(name, "category", categories=tuple(ordered[:MAX_CATEGORIES]), other=other, coded=coded)
 
 
 def _is_identifier(name: str, kind: Kind, known: np.ndarray, table_rows: int) -> bool:

@@ -31,7 +31,8 @@ def read_idx_folder(folder: Path) -> Table:
     if train is None:
         raise InputError(
             f"The folder {folder} holds no data: it must have IDX files such as "
-            "train-images-idx3-ubyte.gz and train-labels-idx1-ubyte.gz."
+            "train-images-idx3-ubyte.gz and train-labels-idx1-ubyte.gz, or one sub-folder of PNG or JPEG "
+            "files a class."
         )
     images, labels = train
     sealed, notes = None, ()

@@ -7,20 +7,22 @@ from pathlib import Path
 
 from goodfit.data.builtin import BUILT_IN, known_names, read_known, suggested_target
 from goodfit.data.delimited import read_delimited
+from goodfit.data.folder import holds_images, read_image_folder
 from goodfit.data.idx import read_idx_folder
 from goodfit.data.npz import read_npz
 from goodfit.data.table import Table, from_frame, refuse_duplicates
 from goodfit.errors import InputError, nearest
 
-_FORMATS = ".csv, .tsv or .txt (each also as .gz), .parquet, .npz, or a folder of IDX files"
+_FORMATS = ".csv, .tsv or .txt (each also as .gz), .parquet, .npz, or a folder of images or IDX files"
 
 
 def read_table(source: str | Path, *, target: str | None = None) -> Table:
     """Read a table, and set its target: the one given, else the one that the source suggests.
 
     ``source`` is a .csv, .tsv or .txt file (also gzipped), a .parquet or .npz file, a folder of IDX
-    files, or a name: digits, wine, breast_cancer, diabetes, iris, and with GOODFIT_DATA set also mnist
-    and the tables of its index. A name wins over a file of the same name; write ./digits for the file.
+    files or with one sub-folder of images a class, or a name: digits, wine, breast_cancer, diabetes,
+    iris, and with GOODFIT_DATA set also mnist and the tables of its index. A name wins over a file of
+    the same name; write ./digits for the file.
 
     Raises:
         InputError: nothing there, another format, damaged or empty, no such target; says what to do.
@@ -35,7 +37,7 @@ def read_table(source: str | Path, *, target: str | None = None) -> Table:
 
 def _read_path(path: Path) -> Table:
     if path.is_dir():
-        return read_idx_folder(path)
+        return read_image_folder(path) if holds_images(path) else read_idx_folder(path)
     if not path.is_file():
         near = nearest(str(path), known_names())
         raise InputError(

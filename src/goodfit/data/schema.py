@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from goodfit.data.column import Column, fit_column
+from goodfit.data.column import QUANTITY, Column, fit_column
 from goodfit.data.table import Table, as_images, raw_columns
 from goodfit.data.values import convert, normalise
 from goodfit.errors import InputError, nearest
@@ -26,15 +26,45 @@ class Schema:
 
     @cached_property
     def features(self) -> tuple[str, ...]:
-        """A name for each encoded number, for images "pixel 0,0", "pixel 0,1", …"""
+        """A name for each encoded number, for images "pixel 0,0", "pixel 0,1", …
+
+        Quantities come first, then plain numbers, then codes of categories; columns keep their order within.
+        """
         if self.image_shape is not None:
             return tuple("pixel " + ",".join(map(str, place)) for place in np.ndindex(self.image_shape))
-        return tuple(feature for column in self.inputs for feature in column.features)
+        names = [feature for column in self.inputs for feature in column.features]
+        return tuple(names[i] for i in np.argsort(self._parts, kind="stable"))
+
+    @cached_property
+    def _parts(self) -> np.ndarray:
+        """What each encoded number is, column by column."""
+        return np.array([part for column in self.inputs for part in column.parts], int)
+
+    @property
+    def numbers(self) -> int:
+        """How many of the encoded numbers, the first ones, are quantities."""
+        return 0 if self.image_shape is not None else int((self._parts == QUANTITY).sum())
+
+    @property
+    def categories(self) -> tuple[int, ...]:
+        """How many codes each of the last encoded numbers can be: categories, others and missing."""
+        return tuple(len(column.categories) + 2 for column in self.inputs if column.coded)
 
     @property
     def width(self) -> int:
         """How many numbers a row is encoded to."""
         return len(self.features)
+
+    @property
+    def layout(self) -> dict[str, Any]:
+        """What a network is told of its inputs: how many, how many are quantities, what the codes can be."""
+        image = None if self.image_shape is None else (*self.image_shape, 1)[:3]
+        return {
+            "inputs": self.width,
+            "numbers": self.numbers,
+            "categories": self.categories,
+            "image": image,
+        }
 
     def encode(self, data: Table | Mapping[str, Any] | Any, rows: np.ndarray | None = None) -> np.ndarray:
         """Return float32 [rows, width], always finite; of images uint8 [rows, width], not scaled.
@@ -52,12 +82,19 @@ class Schema:
         if rows is not None:
             columns = [values[rows] for values in columns]
         out = np.zeros((len(columns[0]), self.width), np.float32)
-        start = 0
+        places, start = np.argsort(np.argsort(self._parts, kind="stable")), 0
         for column, values in zip(self.inputs, columns, strict=True):
-            stop = start + len(column.features)
-            column.encode_into(out[:, start:stop], values)
-            start = stop
+            block = np.zeros((len(out), len(column.features)), np.float32)
+            column.encode_into(block, values)
+            out[:, places[start : start + block.shape[1]]] = block
+            start += block.shape[1]
         return out
+
+    def one_hot(self, x: np.ndarray) -> np.ndarray:
+        """Return encoded rows with codes of categories spelt out, (rows, width), for linear models."""
+        split = self.width - len(self.categories)
+        spelt = [x[:, [split + j]] == np.arange(count) for j, count in enumerate(self.categories)]
+        return np.concatenate([x[:, :split], *spelt], axis=1).astype(np.float32) if spelt else x
 
     def unseen(self, data: Table | Mapping[str, Any] | Any) -> dict[str, int]:
         """Return how many cells of each category column are of no known category, where some are."""
@@ -124,11 +161,19 @@ class Schema:
             raise InputError("The record of the schema is damaged.") from None
 
 
-def fit_schema(table: Table, rows: np.ndarray, *, target: str | None, ignore: Iterable[str] = ()) -> Schema:
+def fit_schema(
+    table: Table,
+    rows: np.ndarray,
+    *,
+    target: str | None,
+    ignore: Iterable[str] = (),
+    identifiers: bool = True,
+) -> Schema:
     """Fit the encoding of every column but the target on ``rows`` (int [n], the training rows) alone.
 
     The kinds of columns are those of the whole table. Left out, each with its reason: what the user
-    ignores, identifiers, constants, and columns without a value.
+    ignores, identifiers (unless ``identifiers`` is false: an array's columns have no names to tell them by),
+    constants, and columns without a value.
 
     Raises:
         InputError: an ignored column that is not there, or no column left; says why each was dropped.
@@ -144,7 +189,7 @@ def fit_schema(table: Table, rows: np.ndarray, *, target: str | None, ignore: It
             continue
         fitted = "ignored, as asked"
         if name not in ignored:
-            fitted = fit_column(name, table.kinds[name], values[rows], table.rows)
+            fitted = fit_column(name, table.kinds[name], values[rows], table.rows if identifiers else None)
         if isinstance(fitted, Column):
             inputs.append(fitted)
         else:

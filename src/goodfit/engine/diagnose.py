@@ -25,7 +25,7 @@ from goodfit.engine.probe import (
 from goodfit.engine.program import use_cache
 from goodfit.engine.symptoms import Finding, findings
 from goodfit.engine.train import check_rows, check_whole, seed_list
-from goodfit.errors import must_be
+from goodfit.errors import InputError, must_be
 from goodfit.network import Network
 from goodfit.recipe import Recipe
 
@@ -119,6 +119,8 @@ def diagnose_rows(
     ``x`` is (rows, inputs), ``y`` (rows,) class numbers or (rows, outputs) numbers, ``weight`` (rows,) counts
     in the loss. The rest, and the errors raised, are those of `diagnose`.
     """
+    if recipe.module is not None:
+        raise InputError("diagnose looks into goodfit's own networks: a module's layers are not known to it.")
     check_memory(3 * member_bytes(network, recipe) + 2 * x.nbytes, "Training this network")
     use_cache()
     until = STEPS if steps is None else steps
@@ -157,7 +159,8 @@ def _picked(rows: int) -> np.ndarray:
 def _train(network, member, until, rows, shown) -> tuple[list[Look], list[int], list[np.ndarray]]:
     """Train and look; return the looks, their steps, and ‖ΔW‖/‖W‖ of the update that led to each."""
     population = Population(network, *rows, chunk=1, lanes=1)
-    params, running = network.init(member.recipe, member.seed)
+    first = population.first_state(member)
+    params, running = first.params, first.running
 
     def look(step: int) -> Look:
         recipe = member.recipe.at(step, member.horizon)

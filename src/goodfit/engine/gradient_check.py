@@ -21,7 +21,7 @@ from goodfit.errors import InputError, must_be
 from goodfit.network import Network
 from goodfit.recipe import Recipe
 from goodfit.techniques.optimizers import SGD
-from goodfit.techniques.regularization import l2_penalty
+from goodfit.techniques.regularization import BatchDecay, l2_penalty
 
 Array = Any
 FEWEST_ROWS = 8  # with one row batch norm gives β whatever comes in, and the check would say nothing
@@ -116,8 +116,15 @@ def _start(network: Network, recipe: Recipe, seed: int) -> State:
 def _orders(rows: int, padding: int, seed: int) -> Orders:
     """Return the orders for one step on all rows, and behind them padding."""
     numbers = np.append(np.arange(rows), np.full(padding, -1)).astype(np.int32)
-    block, one, none = jnp.asarray(numbers[None]), jnp.int32(1), jnp.zeros(1, jnp.int32)
-    return Orders(block, one, none + 1, none, jnp.float64(1.0), one, jnp.uint32(seed % 2**32))
+    return Orders(
+        rows=jnp.asarray(numbers[None]),
+        stretches=jnp.int32(1),
+        ends=jnp.ones(1, jnp.int32),
+        blocks=jnp.zeros(1, jnp.int32),
+        horizon=jnp.float64(1.0),
+        by_error=jnp.int32(1),
+        seed=jnp.uint32(seed % 2**32),
+    )
 
 
 def _batch(network: Network, x: np.ndarray, y: np.ndarray, weight: np.ndarray | None) -> Data:
@@ -139,7 +146,9 @@ def _given_and_numeric(
             network, recipe, start._replace(params=params), data, orders.rows[0], orders
         )
         weights = [w for key, w in params.items() if key.endswith(".weight")]
-        return loss + l2_penalty(weights, recipe.weight_decay), after.params
+        decay = recipe.weight_decay
+        extra = 0.0 if isinstance(decay, BatchDecay) else l2_penalty(weights, decay)  # else in it already
+        return loss + extra, after.params
 
     flat, unravel = ravel_pytree(start.params)
 

@@ -18,7 +18,7 @@ import numpy as np
 from goodfit.network import DROPOUT, Network, Training
 from goodfit.recipe import Recipe
 from goodfit.techniques.losses import LOSSES
-from goodfit.techniques.regularization import fold_in
+from goodfit.techniques.regularization import BatchDecay, fold_in, l2_penalty
 
 Array = Any
 RUNNING, DIVERGED = 0, 1  # result codes
@@ -51,7 +51,7 @@ class Orders(NamedTuple):
     ends: Array  # (LOOKS,) int32, by stretch: the step of the K that it ends before
     blocks: Array  # (LOOKS,) int32, by stretch: how many evaluation blocks follow; 0 skips the evaluation
     horizon: Array  # steps the member is meant to run in all, for schedules
-    by_error: Array  # 1: the best state has the lowest error; 0: the lowest loss
+    by_error: Array  # 0: the best state has the lowest loss; 1: the lowest error; 2: and is the first of ties
     seed: Array  # uint32, for dropout's masks
 
 
@@ -72,7 +72,7 @@ class State(NamedTuple):
 class Report(NamedTuple):
     """What a leg tells."""
 
-    losses: Array  # (K,) training loss by step, penalty left out; NaN where no step was run, or in vain
+    losses: Array  # (K,) training loss by step, penalty left out (but `BatchDecay`'s); NaN where none was run
     gradient_norm: Array  # of the last step
     holdout_loss: Array  # (LOOKS, S) weighted means; NaN without evaluation
     holdout_error: Array  # (LOOKS, S) share of wrong labels, or mean squared error
@@ -84,9 +84,9 @@ _ORDERS = Orders(0, None, None, None, 0, 0, 0)
 _HOLDOUT = Holdout(None, None, 0, 0)
 
 
-def first_state(network: Network, recipe: Recipe, seed: int) -> State:
-    """Return a member's state before its first step, as NumPy arrays."""
-    params, running = network.init(recipe, seed)
+def first_state(network: Network, recipe: Recipe, seed: int, sample: np.ndarray | None = None) -> State:
+    """Return a member's state before its first step, as NumPy arrays; ``sample`` as for `Network.init`."""
+    params, running = network.init(recipe, seed, sample)
     slots = jax.tree.map(np.asarray, recipe.optimizer.init(params))
     zero = np.zeros((), np.int32)
     return State(params, slots, running, zero, zero, params, running, np.float32(np.inf), zero)
@@ -102,7 +102,7 @@ def _loss_and_gradient(network: Network, recipe: Recipe, state: State, data: Dat
 
     def loss_of(params):
         outputs, running = network.apply(recipe, params, state.running, x, training=training)
-        per_row = LOSSES[network.loss].per_row(outputs, y, recipe.label_smoothing)
+        per_row = network.losses(recipe, outputs, y)
         return jnp.sum(per_row * weight) / jnp.maximum(jnp.sum(weight), 1e-12), running
 
     return jax.value_and_grad(loss_of, has_aux=True)(state.params)
@@ -124,11 +124,14 @@ def train_step(network: Network, recipe: Recipe, state: State, data: Data, rows:
     if recipe.clip_norm is not None:
         shrink = jnp.minimum(1.0, recipe.clip_norm / jnp.maximum(norm, 1e-12))
         grads = {key: g * shrink for key, g in grads.items()}
-    grads = {
-        key: g + recipe.weight_decay * state.params[key] if key.endswith(".weight") else g
-        for key, g in grads.items()
-    }
+    decay = recipe.weight_decay
+    if isinstance(decay, BatchDecay):
+        decay = decay.strength(jnp.sum(jnp.where(rows >= 0, data.weight[jnp.maximum(rows, 0)], 0.0)))
+        loss += l2_penalty([w for key, w in state.params.items() if key.endswith(".weight")], decay)
+    grads = {key: g + decay * state.params[key] if key.endswith(".weight") else g for key, g in grads.items()}
     factor = jnp.float32(1.0) if recipe.schedule is None else recipe.schedule.factor(step, orders.horizon)
+    if recipe.learning_rate_factors is not None:
+        factor = {name: factor * recipe.learning_rate_factors.of(name) for name in state.params}
     params, slots = recipe.optimizer.step(state.params, grads, state.slots, step + 1.0, factor)
     finite = jnp.isfinite(loss) & jnp.isfinite(norm)
     going = finite & (state.code == RUNNING)
@@ -161,7 +164,7 @@ def _add_block(
     both = jnp.stack([loss, error, jnp.ones_like(loss)])
     inside = jnp.where(weight[:, None, :] > 0, both * weight[:, None, :], 0.0)  # padding may be NaN
     cost = jnp.where(orders.by_error > 0, error, loss)
-    costs = jax.lax.dynamic_update_slice_in_dim(costs, cost.astype(jnp.float32), start, axis=0)
+    costs = jax.lax.dynamic_update_slice_in_dim(costs, cost.astype(costs.dtype), start, axis=0)
     return sums + jnp.sum(inside, axis=-1), costs
 
 
@@ -169,7 +172,8 @@ def _keep_best(state: State, orders: Orders, report: Report, sums: Array, costs:
     """Return the state with its best one replaced by a better one, and the report with what was found."""
     loss, error = sums[:, 0] / sums[:, 2], sums[:, 1] / sums[:, 2]  # 0/0 = NaN: not evaluated
     key = jnp.where(orders.by_error > 0, error[0], loss[0])
-    better = (key <= state.best_key) & (state.code == RUNNING)  # of ties, the last; NaN is never better
+    beats = jnp.where(orders.by_error > 1, key < state.best_key, key <= state.best_key)  # NaN never does
+    better = beats & (state.code == RUNNING)
     best = jax.tree.map(
         lambda fresh, old: jnp.where(better, fresh, old),
         (state.params, state.running, key, state.step),
@@ -187,23 +191,29 @@ def _blank(orders: Orders, holdout: Holdout):
     """Return the report before the first step, and sums and costs of an evaluation before its first block."""
     sets = holdout.weight.shape[0]
     unseen, costs = jnp.full((LOOKS, sets), jnp.nan), jnp.zeros(holdout.rows.shape[0])
-    report = Report(jnp.full(orders.rows.shape[0], jnp.nan), jnp.float32(jnp.nan), unseen, unseen, costs)
+    report = Report(jnp.full(orders.rows.shape[0], jnp.nan), jnp.full((), jnp.nan), unseen, unseen, costs)
     return report, (jnp.zeros((sets, 3)), costs)
+
+
+def alone(what: Callable[..., Any], axes: Any) -> Callable[..., Any]:
+    """Return the function as it is: the ``each`` of a single member."""
+    return what
 
 
 def leg(
     network: Network,
+    each: Callable[..., Callable[..., Any]],
     state: State,
     recipe: Recipe,
     orders: Orders,
     data: Data,
     holdout: Holdout,
-    each: Callable[..., Callable[..., Any]] = lambda what, axes: what,
 ):
     """Run the stretches of ``orders``, keep the best state evaluated; return state and report.
 
     ``each(what, axes)`` makes of a member's function that of a chunk, whose arguments have a leading axis
-    where ``axes`` says 0. The loops are outside: a loop inside it would be traced several times over.
+    where ``axes`` says 0; `alone` leaves it one member's. The loops are outside: a loop inside it would be
+    traced several times over.
     """
 
     def step_on(i, state, recipe, orders, report):

@@ -5,10 +5,20 @@ A permutation of 60,000 rows takes NumPy 0.8 ms and `jax.random` 26 ms.
 
 from __future__ import annotations
 
+from typing import Protocol
+
 import numpy as np
 
 STEPS = 256  # rows of an index block: steps that one call can run
 PADDING = np.int32(-1)  # typed: casting a Python int warns where XLA left a floating-point flag set
+
+
+class Batches(Protocol):
+    """What draws a member's batches."""
+
+    def block(self, first_step: int, steps: int) -> np.ndarray:
+        """Return the rows of ``steps`` steps from ``first_step`` on, (STEPS, B) int32, the rest −1."""
+        ...
 
 
 class BatchOrder:

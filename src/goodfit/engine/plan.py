@@ -45,7 +45,8 @@ def plan_for(recipe: Recipe, *, chunk: int | None = None, lanes: int | None = No
         if value is not None and (not isinstance(value, int) or value < 1):
             raise must_be(name, "a whole number >= 1", value)
     on_gpu = jax.default_backend() == "gpu"
-    rule = 16 if on_gpu else 4 if max(recipe.hidden, default=1) <= NARROW else 1
+    narrow = max(recipe.hidden, default=1) <= NARROW and not recipe.conv  # a convolution fills a core alone
+    rule = 16 if on_gpu else 4 if narrow else 1
     return Plan(chunk or rule, 1 if on_gpu else lanes or available_cores())
 
 
@@ -57,19 +58,41 @@ def bucket(rows: int, least: int = 64) -> int:
     return size
 
 
+def padded(rows: np.ndarray, size: int) -> np.ndarray:
+    """Return ``rows`` with zero rows appended up to ``size``."""
+    if len(rows) == size:
+        return rows
+    out = np.zeros((size, *rows.shape[1:]), rows.dtype)
+    out[: len(rows)] = rows
+    return out
+
+
 def member_bytes(network: Network, recipe: Recipe) -> int:
     """Return the bytes that one member holds: parameters, the best ones, and the optimiser's state."""
-    widths = (network.inputs, *recipe.hidden, network.outputs)
+    if recipe.module is not None:
+        return 4 * recipe.module.size(network.row) * (2 + recipe.optimizer.slots)
+    widths = network.widths(recipe)
     parameters = sum((a + 1) * b for a, b in pairwise(widths))
-    parameters += 4 * sum(recipe.hidden) if recipe.norm is not None else 0
+    if recipe.submodels > 1:
+        parameters += recipe.submodels * widths[0] + (recipe.submodels - 1) * (widths[-2] + 1) * widths[-1]
+    channels = [c for _, _, c in network.maps(recipe)] if recipe.conv else []
+    parameters += sum((recipe.kernel**2 * a + 1) * b for a, b in pairwise(channels))
+    parameters += 4 * sum((*recipe.hidden, *recipe.conv)) if recipe.norm is not None else 0
     return 4 * parameters * (2 + recipe.optimizer.slots)
 
 
 def flops_per_step(network: Network, recipe: Recipe) -> int:
     """Return the floating-point operations of one training step: forward, and backward twice that."""
-    widths = np.array((network.inputs, *recipe.hidden, network.outputs), dtype=np.int64)
+    if recipe.module is not None:  # as if each weight were used once a row
+        return 6 * recipe.batch_size * recipe.module.size(network.row)
+    widths = np.array(network.widths(recipe), dtype=np.int64)
     products = widths[:-1] * widths[1:]
-    return int(recipe.batch_size * (6 * products.sum() - 2 * products[0]))  # no gradient for the rows
+    if recipe.conv:
+        maps = network.maps(recipe)
+        convolved = [h * w * recipe.kernel**2 * a * b for (h, w, a), (_, _, b) in pairwise(maps)]
+        products = np.array([*convolved, *products])
+    rows = recipe.batch_size * recipe.submodels
+    return int(rows * (6 * products.sum() - 2 * products[0]))  # no gradient for the rows
 
 
 def available_bytes() -> int:

@@ -6,17 +6,18 @@ and are taken apart when they stop. Members of one chunk share the step they sta
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from itertools import islice
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import numpy as np
 
+from goodfit.engine.legs import Evaluation, Legs, Member
 from goodfit.engine.member import (
     DIVERGED,
     EVALUATION_ROWS,
@@ -28,99 +29,15 @@ from goodfit.engine.member import (
     State,
     first_state,
 )
-from goodfit.engine.order import STEPS, BatchOrder
-from goodfit.engine.plan import Plan, bucket, flops_per_step, plan_for
+from goodfit.engine.order import STEPS, Batches, BatchOrder
+from goodfit.engine.plan import Plan, bucket, flops_per_step, padded, plan_for
 from goodfit.engine.program import program_for
 from goodfit.network import Network
 from goodfit.recipe import Recipe
+from goodfit.techniques.initializers import DataDriven
 
+SAMPLE = 1024  # rows that first weights are made to fit
 A_CALL = 0.2  # seconds that one call takes, where it can be chosen: longer than its overheads, soon stopped
-
-
-class Evaluation(NamedTuple):
-    """What one evaluation found; arrays have one number a set."""
-
-    step: int
-    loss: np.ndarray
-    error: np.ndarray
-
-
-@dataclass(eq=False)
-class Member:
-    """One network in training: recipe, seed, rows, and what has become of it so far."""
-
-    recipe: Recipe
-    seed: int
-    order_seed: int | None = None  # None: the member's seed
-    rows: np.ndarray | None = None  # training rows; None: all
-    judged: np.ndarray | None = None  # rows of the holdout that it is judged by; None: all
-    sets: np.ndarray | None = None  # (S, rows judged by) evaluation weights; None: the population's
-    horizon: int = 0  # steps it is meant to run in all
-    by_error: bool = True
-    replacement: bool = False  # batches drawn with replacement, as the book's code does
-    state: State | None = None
-    evaluations: list[Evaluation] = field(default_factory=list)
-    losses: list[np.ndarray] = field(default_factory=list)
-    stopped: bool = False  # patience ran out
-    costs: np.ndarray | None = None  # of the best state: error or loss by row that it is judged by
-
-    @property
-    def step(self) -> int:
-        """Updates made."""
-        return 0 if self.state is None else int(self.state.step)
-
-    @property
-    def diverged(self) -> bool:
-        """Whether a loss or gradient was not finite; the member then rests at its last finite state."""
-        return self.state is not None and int(self.state.code) == DIVERGED
-
-    @property
-    def result(self) -> str:
-        """What became of it: ``"diverged at step 12"``, ``"stopped"``, ``"trained"`` or ``"not begun"``."""
-        if self.state is None:
-            return "not begun"
-        if self.diverged:
-            return f"diverged at step {self.step}"
-        return "stopped" if self.stopped else "trained"
-
-    @property
-    def loss_curve(self) -> np.ndarray:
-        """Training loss by step (penalty left out), (steps,)."""
-        return np.concatenate(self.losses) if self.losses else np.empty(0, np.float32)
-
-    @property
-    def best(self) -> Evaluation | None:
-        """The evaluation of the best state, or None before the first."""
-        step = 0 if self.state is None else int(self.state.best_step)
-        return next((e for e in reversed(self.evaluations) if e.step == step), None)
-
-    def weights(self, *, best: bool = True) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray], int]:
-        """Return parameters, running statistics (as carried) and step of the best or the last state."""
-        assert self.state is not None, "the member has not been trained"
-        best = best and bool(np.isfinite(self.state.best_key))
-        chosen = (
-            (self.state.best_params, self.state.best_running, self.state.best_step)
-            if best
-            else (self.state.params, self.state.running, self.state.step)
-        )
-        params, running, step = jax.tree.map(np.array, chosen)
-        return params, running, int(step)
-
-
-@dataclass(frozen=True)
-class Legs:
-    """How far to go: to step ``until``, evaluating every ``every`` steps, with early stopping."""
-
-    until: int
-    every: int
-    patience: int | None = None  # steps without a better state; None never stops early
-    keep_losses: bool = False
-    singly: bool = False  # one evaluation a call, so that ``on_leg`` sees the state of each
-
-    def looks(self, step: int) -> Iterator[int]:
-        """Return the steps after ``step`` at which to evaluate."""
-        yield from range(step + self.every - step % self.every, self.until, self.every)
-        yield self.until
 
 
 class Population:
@@ -131,6 +48,8 @@ class Population:
         x, y, weight: training rows (N, inputs), (N,) or (N, outputs), and (N,) or None.
         holdout: rows to evaluate on, ``(x, y, sets)`` with weights ``sets`` (S, E), or None.
         chunk, lanes: override the plan.
+        dtype: float32, or float64 for members whose first states are handed to them in float64.
+        device: where to train; None: JAX's default.
     """
 
     def __init__(
@@ -143,23 +62,37 @@ class Population:
         holdout: tuple[np.ndarray, np.ndarray, np.ndarray] | None = None,
         chunk: int | None = None,
         lanes: int | None = None,
+        dtype: Any = np.float32,
+        device: Any = None,
     ) -> None:
         self.network = network
+        self.dtype, self._device = np.dtype(dtype).type, device
         self.rows = np.arange(len(x), dtype=np.int32)
         self._chunk, self._lanes = chunk, lanes
-        self.pace: dict[Any, float] = {}  # seconds a step of a chunk, evaluations included, by structure
-        weight = np.ones(len(x), np.float32) if weight is None else np.asarray(weight, np.float32)
-        size = bucket(len(x))
-        self._data = jax.device_put(Data(*(_padded(np.asarray(a), size) for a in (x, y, weight))))
+        self._pace: dict[Any, float] = {}  # seconds a step of a chunk, evaluations included, by structure
+        weight = np.ones(len(x), self.dtype) if weight is None else np.asarray(weight, self.dtype)
         self._evaluates = holdout is not None
-        hx, hy, sets = holdout or (x[:1], y[:1], np.zeros((1, 1), np.float32))
-        self._sets = np.asarray(sets, np.float32)
+        hx, hy, sets = holdout or (x[:1], y[:1], np.zeros((1, 1), self.dtype))
+        self._sets = np.asarray(sets, self.dtype)
         self._everyone = np.arange(len(hx), dtype=np.int32)
-        if hx is x and hy is y:  # folds: one copy of the rows serves both
-            self._holdout = (self._data.x, self._data.y)
-        else:
-            size = bucket(len(hx), EVALUATION_ROWS)
-            self._holdout = jax.device_put((_padded(np.asarray(hx), size), _padded(np.asarray(hy), size)))
+        with self.settings():
+            size = bucket(len(x))
+            self._data = jax.device_put(Data(*(padded(np.asarray(a), size) for a in (x, y, weight))))
+            if hx is x and hy is y:  # folds: one copy of the rows serves both
+                self._holdout = (self._data.x, self._data.y)
+            else:
+                size = bucket(len(hx), EVALUATION_ROWS)
+                self._holdout = jax.device_put((padded(np.asarray(hx), size), padded(np.asarray(hy), size)))
+
+    @contextlib.contextmanager
+    def settings(self) -> Iterator[None]:
+        """JAX's settings for type and device; they hold for one thread, so each lane makes them its own."""
+        with contextlib.ExitStack() as stack:
+            if self.dtype is np.float64:
+                stack.enter_context(jax.enable_x64(True))
+            if self._device is not None:
+                stack.enter_context(jax.default_device(self._device))
+            yield
 
     def plan(self, recipe: Recipe) -> Plan:
         """Return how members of this structure run here."""
@@ -175,8 +108,8 @@ class Population:
     ) -> None:
         """Train ``members`` on, all as ``legs`` says or each as its own; each is changed in place.
 
-        ``on_leg(member)`` is called after each call of the program, which may hold several evaluations, from
-        a lane's thread, never twice at once.
+        ``on_leg(member)`` is called after each call of the program, which may hold several evaluations, maybe
+        from a lane's thread, never twice at once.
         When ``should_stop()`` turns true, the members under way rest where they stand, evaluated, and no
         other begins.
         """
@@ -193,9 +126,12 @@ class Population:
 
         if not tasks:
             return
+        if len(tasks) == 1:  # no thread of its own: starting one takes as long as some legs
+            self._run_lane(*tasks[0], told, should_stop)
+            return
         lanes = max(self.plan(chunk[0].recipe).lanes for chunk, _ in tasks)
         with ThreadPoolExecutor(lanes, thread_name_prefix="lane") as pool:
-            futures = [pool.submit(self._run_chunk, chunk, legs, told, should_stop) for chunk, legs in tasks]
+            futures = [pool.submit(self._run_lane, chunk, legs, told, should_stop) for chunk, legs in tasks]
             try:
                 for future in futures:
                     future.result()
@@ -219,7 +155,7 @@ class Population:
 
         groups: dict[Any, list[Member]] = {}
         for member, legs in sorted(tasks, key=lambda task: -work(*task)):
-            structure = jax.tree.structure(member.recipe.for_program())
+            structure = jax.tree.structure(member.recipe.for_program(self.dtype))
             place = (structure, member.step, legs, self.judged_size(member))
             groups.setdefault(place, []).append(member)
         first, others, met = [], [], set()
@@ -231,6 +167,25 @@ class Population:
             first += chunks[:new]
             others += chunks[new:]
         return first + others
+
+    def order_of(self, member: Member) -> Batches:
+        """Return the member's batches."""
+        return member.batches or BatchOrder(
+            self.rows if member.rows is None else member.rows,
+            member.recipe.batch_size,
+            member.seed if member.order_seed is None else member.order_seed,
+            replacement=member.replacement,
+        )
+
+    def first_state(self, member: Member) -> State:
+        """Return the member's state before its first step; where data decide it, by its first batches."""
+        sample = None
+        if isinstance(member.recipe.initializer, DataDriven):
+            rows = self.rows if member.rows is None else member.rows
+            steps = -(-min(SAMPLE, len(rows)) // member.recipe.batch_size)
+            first = self.order_of(member).block(0, steps)
+            sample = np.asarray(self._data.x)[first[first >= 0][:SAMPLE]]
+        return first_state(self.network, member.recipe, member.seed, sample)
 
     @property
     def held_out(self) -> int:
@@ -248,14 +203,18 @@ class Population:
     def judged_by(self, member: Member) -> tuple[np.ndarray, np.ndarray]:
         """Return the holdout's rows that the member is judged by, (V,), and their weights, (S, V), padded."""
         rows = self.judges_of(member).astype(np.int32)
-        sets = self._sets[:, rows] if member.sets is None else member.sets.astype(np.float32)
+        sets = self._sets[:, rows] if member.sets is None else member.sets.astype(self.dtype)
         size = self.judged_size(member)
-        return _padded(rows, size), _padded(sets.T, size).T
+        return padded(rows, size), padded(sets.T, size).T
 
     def blocks(self, members: Sequence[Member]) -> int:
         """Return how many blocks of rows an evaluation of these members goes through; 0 without a holdout."""
         most = max(len(self.judges_of(member)) for member in members)
         return -(-most // EVALUATION_ROWS) if self._evaluates else 0
+
+    def _run_lane(self, *task: Any) -> None:
+        with self.settings():
+            self._run_chunk(*task)
 
     def _run_chunk(
         self,
@@ -292,19 +251,10 @@ class _Runner:
 
     def __init__(self, population: Population, places: list[Member]) -> None:
         self.population, self.places, self.chunk = population, places, len(places)
-        network = population.network
-        self.recipes = self._stack([m.recipe.for_program() for m in places])
-        self.state = self._stack([m.state or first_state(network, m.recipe, m.seed) for m in places])
+        self.recipes = self._stack([m.recipe.for_program(population.dtype) for m in places])
         self.step = places[0].step
-        self.orders = [
-            BatchOrder(
-                population.rows if m.rows is None else m.rows,
-                m.recipe.batch_size,
-                m.seed if m.order_seed is None else m.order_seed,
-                replacement=m.replacement,
-            )
-            for m in places
-        ]
+        self.orders = [population.order_of(m) for m in places]
+        self.state = self._stack([m.state or population.first_state(m) for m in places])
         rows, sets = zip(*map(population.judged_by, places), strict=True)
         shared = population._holdout
         self.holdout = Holdout(*shared, *jax.device_put((self._stack(list(rows)), self._stack(list(sets)))))
@@ -328,7 +278,7 @@ class _Runner:
             began, ends = self.step, looks or [self.step + STEPS]
             self._call(ends, self.blocks if looks else 0)
             if legs.keep_losses:
-                self._keep_losses(self.step - began, places)
+                self._keep_losses(began, places)
             halted = not looks and should_stop()
         if halted:
             self._call([self.step], self.blocks)
@@ -337,16 +287,16 @@ class _Runner:
     def _looks(self, legs: Legs) -> list[int]:
         """Return the steps at which the next call evaluates; none if the first is too far for one call."""
         looks = [n for n in islice(legs.looks(self.step), LOOKS) if n <= self.step + STEPS]
-        pace = self.population.pace.get(self.structure)
+        pace = self.population._pace.get(self.structure)
         if legs.singly or legs.patience is not None or pace is None:
             return looks[:1]
         return looks[:1] + [n for n in looks[1:] if (n - self.step) * pace <= A_CALL]
 
     def _call(self, ends: list[int], blocks: int) -> None:
         """Run the program: stretches of steps that end at ``ends``, each with an evaluation if ``blocks``."""
-        steps = ends[-1] - self.step
+        steps, dtype = ends[-1] - self.step, self.population.dtype
         members = [
-            (order.block(self.step, steps), np.float32(m.horizon), np.float32(m.by_error), _seed32(m.seed))
+            (order.block(self.step, steps), dtype(m.horizon), np.float32(_judged_by(m)), _seed32(m.seed))
             for order, m in zip(self.orders, self.places, strict=True)
         ]
         rows, horizon, by_error, seed = self._stack(members)
@@ -359,16 +309,16 @@ class _Runner:
         began = time.perf_counter()
         self.state, self.report = jax.block_until_ready(self.program(*arguments))
         if steps:
-            self.population.pace[self.structure] = (time.perf_counter() - began) / steps
+            self.population._pace[self.structure] = (time.perf_counter() - began) / steps
         self.step, self.looked = ends[-1], ends if blocks else []
 
-    def _keep_losses(self, steps: int, places: list[int]) -> None:
+    def _keep_losses(self, began: int, places: list[int]) -> None:
         assert self.report is not None
         losses = np.asarray(self.report.losses).reshape(self.chunk, -1)
         diverged, reached = np.ravel(self.state.code) == DIVERGED, np.ravel(self.state.step)
         for place in places:  # the loss of the step that failed is a diverged member's last
-            known = reached[place] + 1 - (self.step - steps) if diverged[place] else steps
-            self.places[place].losses.append(losses[place, : max(known, 0)].copy())
+            until = reached[place] + 1 if diverged[place] else self.step
+            self.places[place].losses.append(losses[place, : max(until - began, 0)].copy())
 
     def note(self, member: Member, place: int) -> None:
         """Hand the member its state, and its evaluations if there were any."""
@@ -382,14 +332,9 @@ class _Runner:
             member.costs = np.array(report.costs)[: len(self.population.judges_of(member))]
 
 
+def _judged_by(member: Member) -> int:
+    return (1 + member.first_of_ties) if member.by_error else 0
+
+
 def _seed32(seed: int) -> np.uint32:
     return np.uint32((seed ^ (seed >> 32)) & 0xFFFFFFFF)
-
-
-def _padded(rows: np.ndarray, size: int) -> np.ndarray:
-    """Return ``rows`` with zero rows appended up to ``size``."""
-    if len(rows) == size:
-        return rows
-    out = np.zeros((size, *rows.shape[1:]), rows.dtype)
-    out[: len(rows)] = rows
-    return out

@@ -15,11 +15,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from goodfit.engine.plan import bucket
+from goodfit.engine.plan import bucket, padded
 from goodfit.network import DROPOUT, Network, Training
 from goodfit.recipe import Recipe
 from goodfit.techniques.activations import ACTIVATIONS
-from goodfit.techniques.losses import LOSSES
 from goodfit.techniques.optimizers import SGD
 from goodfit.techniques.regularization import fold_in
 
@@ -129,8 +128,8 @@ def probe(
     count = len(x)
     size = bucket(count)  # nearby numbers of rows share a program
     weight = np.ones(count) if weight is None else weight
-    rows = [_padded(np.asarray(a), size) for a in (x, y, np.asarray(weight, np.float32))]
-    valid = _padded(np.ones(count, np.float32), size)
+    rows = [padded(np.asarray(a), size) for a in (x, y, np.asarray(weight, np.float32))]
+    valid = padded(np.ones(count, np.float32), size)
     key = np.uint32(seed % 2**32)
     bare = replace(recipe.unscheduled(), optimizer=SGD(), clip_norm=None, weight_decay=0.0, batch_size=1)
     out = _passes(network, bare.for_program(), params, running, np.int32(step), *rows, valid, key)
@@ -160,10 +159,10 @@ def _passes(network, recipe, params, running, step, x, y, weight, valid, key):
             return a + nudges[len(after) - 1]  # zeros: the loss's gradient by them is that by the activations
 
         outputs, _ = network.apply(recipe, params, running, x, training=training, tap=tap)
-        per_row = LOSSES[network.loss].per_row(outputs, y, recipe.label_smoothing)
+        per_row = network.losses(recipe, outputs, y)
         return jnp.sum(per_row * weight) / jnp.maximum(jnp.sum(weight), 1e-12), (before, after)
 
-    nudges = [jnp.zeros((len(x), width)) for width in recipe.hidden]
+    nudges = [jnp.zeros((len(x) * recipe.submodels, width)) for width in recipe.hidden]
     found, gradients = jax.value_and_grad(loss_of, argnums=(0, 1), has_aux=True)(params, nudges)
     (loss, (before, after)), (by_params, by_activations) = found, gradients
     slope = jax.grad(lambda z: jnp.sum(ACTIVATIONS[recipe.activation](z)))
@@ -247,7 +246,3 @@ def _distance(y: np.ndarray, share: np.ndarray) -> float:
 def stacked(looks: Sequence[Look]) -> dict[str, np.ndarray]:
     """Return the fields of several looks with a leading axis of steps."""
     return {name: np.array([getattr(one, name) for one in looks]) for name in Look._fields}
-
-
-def _padded(a: np.ndarray, size: int) -> np.ndarray:
-    return np.concatenate([a, np.zeros((size - len(a), *a.shape[1:]), a.dtype)])

@@ -16,7 +16,7 @@ from typing import Any
 
 import jax
 
-from goodfit.engine.member import leg
+from goodfit.engine.member import alone, leg
 from goodfit.network import Network
 
 _programs: dict[Any, Any] = {}
@@ -41,8 +41,8 @@ def program_for(network: Network, chunk: int, arguments: tuple[Any, ...]) -> Cal
         lock = _locks.setdefault(key, threading.Lock())
     with lock:  # two lanes that need the same program: one compiles, the other waits
         if key not in _programs:
-            many = functools.partial(leg, network, **({} if chunk == 1 else {"each": jax.vmap}))
-            _programs[key] = jax.jit(many).lower(*arguments).compile()
+            each = alone if chunk == 1 else jax.vmap
+            _programs[key] = jax.jit(functools.partial(leg, network, each)).lower(*arguments).compile()
     return _programs[key]
 
 

@@ -12,6 +12,7 @@ from goodfit.engine.population import Evaluation, Member
 from goodfit.errors import InputError
 from goodfit.network import Network
 from goodfit.recipe import Recipe
+from goodfit.techniques.modules import Module
 from goodfit.techniques.optimizers import Optimizer
 
 
@@ -43,6 +44,7 @@ def restore(
     record: dict[str, Any],
     *,
     optimizer: Optimizer | None = None,
+    module: Module | None = None,
     rows: np.ndarray | None = None,
     judged: np.ndarray | None = None,
     sets: np.ndarray | None = None,
@@ -50,9 +52,9 @@ def restore(
     """Return the member that `snapshot` took; rows, judged and sets belong to the data: pass them again.
 
     Raises:
-        InputError: the arrays are not those of such a member, or an optax object is needed.
+        InputError: the arrays are not those of such a member, or an optax object or module is needed.
     """
-    recipe = Recipe.from_json(record["recipe"], optimizer=optimizer)
+    recipe = Recipe.from_json(record["recipe"], optimizer=optimizer, module=module)
     shaped = first_state(network, recipe, record["seed"])
     paths, tree = jax.tree_util.tree_flatten_with_path(shaped)
     leaves = []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -38,7 +39,8 @@ def train(
 
     Args:
         recipes: one recipe or several.
-        X: training rows (N, columns), numbers; uint8 pixels are scaled by 1/255 inside.
+        X: training rows (N, columns), or images (N, height, width) or (N, height, width, channels), numbers;
+            uint8 pixels are scaled by 1/255 inside.
         y: (N,) whole numbers 0 … K−1, booleans or texts for classes, or floats (N,) or (N, K) for numbers.
         seeds: how many (0, 1, …) or which.
         order: seed of the batch order, one for all or one a seed; None: each member's own seed, so that the
@@ -131,17 +133,30 @@ def check_rows(
     Raises:
         InputError: rows, targets, validation or loss cannot be used; arguments as `train`.
     """
-    x, target, n_classes = _checked(X, y)
-    network = _network(x, target, n_classes, loss)
+    x, image = _images(X)
+    x, target, n_classes = _checked(x, y)
+    network = replace(_network(x, target, n_classes, loss), image=image)
+    if image is not None and isinstance(validation, tuple):
+        validation = _images(validation[0])[0], validation[1]
     x, target, holdout = _hold_out(x, target, validation, y)
     return x, target, holdout, network
+
+
+def _images(X: Any) -> tuple[np.ndarray, tuple[int, int, int] | None]:
+    """Return rows (N, columns), and the size of the images that they are, (height, width, channels)."""
+    x = np.asarray(X)
+    if x.ndim not in (3, 4) or not x.size:
+        return x, None
+    height, width, channels = (*x.shape[1:], 1)[:3]
+    return x.reshape(len(x), -1), (height, width, channels)
 
 
 def _checked(X: Any, y: Any) -> tuple[np.ndarray, np.ndarray, int]:
     """Return rows, targets as trained on, and the number of classes (0 for numbers)."""
     x = np.asarray(X)
     if x.ndim != 2 or not len(x):
-        raise InputError(f"X must be (rows, columns) with at least one row, got shape {x.shape}.")
+        allowed = "(rows, columns), or (rows, height, width[, channels]) for images, with at least one row"
+        raise InputError(f"X must be {allowed}, got shape {x.shape}.")
     x = _numbers(x, "X")
     target = np.asarray(y)
     if len(target) != len(x):

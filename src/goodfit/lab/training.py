@@ -164,7 +164,6 @@ class Bench:
     ) -> None:
         """Train one wave to its end; ``moved(name, steps)`` is told of every stretch."""
         of = {id(member): job for job, member in wave.items()}
-
         steps = dict.fromkeys(of, 0)
 
         def told(member: Member) -> None:

@@ -44,6 +44,7 @@ def model_member(
 ) -> ModelMember:
     """Return the best state of a trained member as part of a model, outputs divided by ``temperature``."""
     params, running, step = member.weights(best=True)
+    params = network.final_params(member.recipe, params)
     for name in ("output.weight", "output.bias"):
         params[name] = (params[name] / np.float32(temperature)).astype(np.float32)
     recipe = member.recipe

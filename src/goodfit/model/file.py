@@ -15,7 +15,6 @@ import json
 import math
 import os
 import stat
-from itertools import pairwise
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -24,28 +23,16 @@ import numpy as np
 from goodfit.data.schema import Schema
 from goodfit.data.target import TargetCodec
 from goodfit.errors import InputError, ModelFileError
+from goodfit.model.architecture import checked, shapes
 from goodfit.model.model import Model, ModelMember
-from goodfit.model.predict import ACTIVATIONS, HEADS
 from goodfit.store.atomic import write_bytes
 from goodfit.store.canonical import dumps, restored
 
-FORMAT = 1
+FORMAT = 2  # 1 knew no embeddings, no parametric activations and no convolutions
 MOST_HEADER = 64 * 2**20  # bytes; a schema of 100,000 columns stays below
 _ZEROS = "0" * 64
 _KEYS = {"format", "members", "record", "schema", "sha256", "target", "target_name"}
 _MEMBER_KEYS = {"architecture", "recipe", "text", "weight"}
-_ARCHITECTURE: dict[str, type | tuple[type, ...]] = {
-    "activation": str,
-    "head": str,
-    "hidden": list,
-    "hidden_scale": (int, float),
-    "input_scale": (int, float),
-    "inputs": int,
-    "norm": (str, type(None)),
-    "norm_epsilon": (int, float),
-    "norm_position": str,
-    "outputs": int,
-}
 
 
 def model_bytes(model: Model) -> bytes:
@@ -140,7 +127,7 @@ def _read(file: BinaryIO, size: int) -> Model:
     """Return the model in an open file of ``size`` bytes, all of which the header must account for."""
     front, header = _header(file, size)
     content = _content(header)
-    if content.get("format") != FORMAT:
+    if content.get("format") not in range(1, FORMAT + 1):
         _refuse_version(content.get("format"))
     extents = _extents(header, size - len(front))
     data = file.read(size - len(front))
@@ -231,8 +218,8 @@ def _extents(header: dict[str, Any], size: int) -> dict[str, tuple[tuple[int, ..
             raise ModelFileError(
                 f"the array {name[:60]!r} in this model file is not described as it must be."
             ) from None
-        # no array has more than two axes: an endless product is not computed
-        fits = dtype == "F32" and whole and len(shape) <= 2 and high - low == 4 * math.prod(shape)
+        # no array has more than four axes: an endless product is not computed
+        fits = dtype == "F32" and whole and len(shape) <= 4 and high - low == 4 * math.prod(shape)
         if not fits or low != expected:
             raise ModelFileError(
                 f"the array {name[:60]!r} in this model file has a wrong type, shape or place."
@@ -249,17 +236,11 @@ def _extents(header: dict[str, Any], size: int) -> dict[str, tuple[tuple[int, ..
 def _member(i: int, entry: dict[str, Any], tensors: dict[str, np.ndarray]) -> ModelMember:
     if set(entry) != _MEMBER_KEYS:
         raise ModelFileError(f"network {i} in this model file is not described as it must be.")
-    architecture = entry["architecture"]
-    if set(architecture) != set(_ARCHITECTURE) or not all(
-        isinstance(architecture[key], kind) and not isinstance(architecture[key], bool)
-        for key, kind in _ARCHITECTURE.items()
-    ):
-        raise ModelFileError(f"network {i} in this model file has an architecture that is not known.")
-    _check_architecture(i, architecture)
-    if 2 * len(architecture["hidden"]) > len(tensors):
+    architecture = checked(i, entry["architecture"])
+    if 2 * (len(architecture["hidden"]) + len(architecture["conv"])) > len(tensors):
         raise ModelFileError(f"network {i} in this model file is lacking arrays for its layers.")
     params, running = {}, {}
-    for name, shape in _shapes(architecture).items():
+    for name, shape in shapes(architecture).items():
         array = tensors.get(f"member.{i}.{name}")
         if array is None or array.shape != shape or not np.isfinite(array).all():
             raise ModelFileError(f"the array {name!r} of network {i} is lacking, misshapen or not finite.")
@@ -272,38 +253,6 @@ def _member(i: int, entry: dict[str, Any], tensors: dict[str, np.ndarray]) -> Mo
     if not isinstance(entry["recipe"], dict) or not isinstance(entry["text"], str):
         raise ModelFileError(f"network {i} in this model file is not described as it must be.")
     return ModelMember(architecture, params, running, float(weight), entry["recipe"], entry["text"])
-
-
-def _check_architecture(i: int, architecture: dict[str, Any]) -> None:
-    scales = [architecture[key] for key in ("hidden_scale", "input_scale", "norm_epsilon")]
-    known = (
-        all(abs(scale) <= 1e30 for scale in scales)  # and not NaN
-        and (architecture["norm"] is None or architecture["norm_epsilon"] > 0)
-        and architecture["activation"] in ACTIVATIONS
-        and architecture["head"] in HEADS
-        and architecture["norm"] in (None, "batch", "layer")
-        and architecture["norm_position"] in ("before", "after")
-        and all(type(n) is int and n > 0 for n in architecture["hidden"])
-        and architecture["inputs"] > 0
-        and architecture["outputs"] > 0
-    )
-    if not known:
-        raise ModelFileError(
-            f"network {i} in this model file uses a technique that this goodfit does not know."
-        )
-
-
-def _shapes(architecture: dict[str, Any]) -> dict[str, tuple[int, ...]]:
-    """Return every array that a network of this architecture has, with its shape."""
-    shapes: dict[str, tuple[int, ...]] = {}
-    widths = [architecture["inputs"], *architecture["hidden"], architecture["outputs"]]
-    names = [*(f"hidden.{i}" for i in range(len(architecture["hidden"]))), "output"]
-    for name, (n_in, n_out) in zip(names, pairwise(widths), strict=True):
-        shapes |= {f"{name}.weight": (n_in, n_out), f"{name}.bias": (n_out,)}
-        if architecture["norm"] and name != "output":
-            parts = ("scale", "shift", *(("mean", "var") if architecture["norm"] == "batch" else ()))
-            shapes |= {f"{name}.norm.{part}": (n_out,) for part in parts}
-    return shapes
 
 
 def _check_target(target: TargetCodec) -> None:
@@ -348,7 +297,10 @@ def _check_fit(
         heads = {("softmax", len(target.classes))} | ({("sigmoid", 1)} if len(target.classes) == 2 else set())
     for i, member in enumerate(members):
         head = member.architecture["head"], member.architecture["outputs"]
-        if member.architecture["inputs"] != schema.width or head not in heads:
+        one = member.architecture
+        fits = one["inputs"] == schema.width and one["numbers"] <= schema.numbers
+        fits = fits and tuple(one["image"]) in ((), schema.layout["image"])
+        if not fits or tuple(one["categories"]) != schema.categories or head not in heads:
             raise ModelFileError(f"network {i} in this model file does not fit its columns or classes.")
     if len(tensors) != sum(len(m.params) + len(m.running) for m in members):
         raise ModelFileError("this model file holds arrays that no network uses.")

@@ -9,42 +9,22 @@ differently with a row's place. Sums made exact by cutting factors into whole nu
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
 
+from goodfit.model.convolve import convolve, max_pool
+from goodfit.numpy_layers import activated, embed_categories, embed_numbers, sigmoid
+
 BLOCK = 512  # rows computed at once: enough to fill the cores, few enough to stay in the cache
+IMAGES = 64  # the same for convolutions
 
 Arrays = Mapping[str, np.ndarray]
 
 
-def _sigmoid(z: np.ndarray) -> np.ndarray:
-    small = np.exp(-np.abs(z))
-    return np.where(z >= 0, 1.0, small) / (1.0 + small)
-
-
-def _gelu(z: np.ndarray) -> np.ndarray:
-    return 0.5 * z * (1.0 + np.tanh(np.sqrt(2.0 / np.pi) * (z + 0.044715 * z**3)))
-
-
-def _selu(z: np.ndarray) -> np.ndarray:
-    alpha, scale = 1.6732632423543772, 1.0507009873554805
-    return scale * np.where(z > 0, z, alpha * np.expm1(np.minimum(z, 0.0)))
-
-
-ACTIVATIONS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
-    "relu": lambda z: np.maximum(z, 0.0),
-    "leaky_relu": lambda z: np.where(z > 0, z, 0.01 * z),
-    "sigmoid": _sigmoid,
-    "tanh": np.tanh,
-    "gelu": _gelu,
-    "silu": lambda z: z * _sigmoid(z),
-    "selu": _selu,
-    "mish": lambda z: z * np.tanh(np.logaddexp(z, 0.0)),
-    "identity": lambda z: z,
-}
-HEADS = ("softmax", "sigmoid", "identity")
+HEADS = ("softmax", "sigmoid", "identity", "exp")
 
 
 def forward(architecture: Mapping[str, Any], params: Arrays, running: Arrays, x: np.ndarray) -> np.ndarray:
@@ -53,11 +33,13 @@ def forward(architecture: Mapping[str, Any], params: Arrays, running: Arrays, x:
 
 
 def apply_head(head: str, outputs: np.ndarray) -> np.ndarray:
-    """Return probabilities (softmax or sigmoid) or the outputs themselves (identity), float64."""
+    """Return probabilities (softmax or sigmoid), exp(outputs), or the outputs (identity), float64."""
     if head == "softmax":
         raised = np.exp(outputs - outputs.max(axis=1, keepdims=True))
         return raised / raised.sum(axis=1, keepdims=True)
-    return _sigmoid(outputs) if head == "sigmoid" else outputs
+    if head == "exp":
+        return np.exp(outputs)
+    return sigmoid(outputs) if head == "sigmoid" else outputs
 
 
 def member_output(
@@ -84,33 +66,76 @@ def _in_blocks(
 ) -> np.ndarray:
     wide = {key: np.asarray(a, np.float64) for key, a in (*params.items(), *running.items())}
     out = np.empty((len(x), architecture["outputs"]))
-    for start in range(0, len(x), BLOCK):
-        rows = x[start : start + BLOCK]
-        block = np.zeros((BLOCK, architecture["inputs"]))
+    size = IMAGES if architecture["conv"] else BLOCK
+    for start in range(0, len(x), size):
+        rows = x[start : start + size]
+        block = np.zeros((size, architecture["inputs"]))
         block[: len(rows)] = rows
-        out[start : start + BLOCK] = apply_head(head, _forward_block(architecture, wide, block))[: len(rows)]
+        out[start : start + size] = apply_head(head, _forward_block(architecture, wide, block))[: len(rows)]
     return out
 
 
 def _forward_block(architecture: Mapping[str, Any], wide: dict[str, np.ndarray], x: np.ndarray) -> np.ndarray:
-    activate = ACTIVATIONS[architecture["activation"]]
-    norm, before = architecture["norm"], architecture["norm_position"] == "before"
-    h = x * architecture["input_scale"]
+    h = _entered(architecture, wide, x * architecture["input_scale"])
+    if architecture["conv"]:
+        h = h.reshape(len(h), *architecture["image"])
+        for i in range(len(architecture["conv"])):
+            h = convolve(h, wide[f"conv.{i}.weight"], wide[f"conv.{i}.bias"])
+            h = max_pool(_activated(architecture, wide, f"conv.{i}", h))
+        h = h.reshape(len(h), -1)
+    if architecture["submodels"] > 1:
+        h = h[:, None, :] * wide["submodels.scale"].reshape(architecture["submodels"], -1)
+        h = h.reshape(-1, h.shape[2])
     for i in range(len(architecture["hidden"])):
         h = h @ wide[f"hidden.{i}.weight"] + wide[f"hidden.{i}.bias"]
-        if norm and before:
-            h = _normalized(architecture, wide, i, h)
-        h = activate(h)
-        if norm and not before:
-            h = _normalized(architecture, wide, i, h)
-        h = h * architecture["hidden_scale"]
-    return h @ wide["output.weight"] + wide["output.bias"]
+        h = _activated(architecture, wide, f"hidden.{i}", h) * architecture["hidden_scale"]
+    weight, bias = wide["output.weight"], wide["output.bias"]
+    return h @ weight + bias if architecture["submodels"] == 1 else _heads(architecture, weight, bias, h)
+
+
+def _heads(
+    architecture: Mapping[str, Any], weight: np.ndarray, bias: np.ndarray, h: np.ndarray
+) -> np.ndarray:
+    """Return outputs (rows, outputs) that give the mean of the submodels' answers; h (rows·k, n)."""
+    k, head = architecture["submodels"], architecture["head"]
+    each = h.reshape(-1, k, h.shape[1]).transpose(1, 0, 2) @ weight.reshape(len(weight), k, -1).swapaxes(0, 1)
+    outputs = each + bias.reshape(k, 1, -1)  # (k, rows, outputs)
+    mean = apply_head(head, outputs.reshape(-1, outputs.shape[2])).reshape(outputs.shape).mean(axis=0)
+    if head == "identity":
+        return mean
+    with np.errstate(divide="ignore"):  # of a probability of 0 or 1
+        return np.log(mean) - np.log1p(-mean) if head == "sigmoid" else np.log(mean)
+
+
+def _entered(architecture: Mapping[str, Any], wide: dict[str, np.ndarray], x: np.ndarray) -> np.ndarray:
+    """Return what the first layer sees: numbers and categories embedded, where the network does that."""
+    numbers, categories = architecture["numbers"], architecture["categories"]
+    if numbers:
+        parts = [wide[f"numbers.{name}"] for name in ("frequency", "phase", "weight", "bias")]
+        x = np.concatenate([embed_numbers(x[:, :numbers], *parts), x[:, numbers:]], axis=1)
+    if categories:
+        split = x.shape[1] - len(categories)
+        starts = list(accumulate(categories[:-1], initial=0))
+        looked_up = embed_categories(x[:, split:], wide["categories.table"], starts)
+        x = np.concatenate([x[:, :split], looked_up], axis=1)
+    return x
+
+
+def _activated(
+    architecture: Mapping[str, Any], wide: dict[str, np.ndarray], layer: str, h: np.ndarray
+) -> np.ndarray:
+    """Return a layer's outputs (rows, …, n) after the activation, and the norm before or after it."""
+    norm, before = architecture["norm"], architecture["norm_position"] == "before"
+    if norm and before:
+        h = _normalized(architecture, wide, layer, h)
+    h = activated(architecture["activation"], h, wide.get(f"{layer}.activation"))
+    return _normalized(architecture, wide, layer, h) if norm and not before else h
 
 
 def _normalized(
-    architecture: Mapping[str, Any], wide: dict[str, np.ndarray], i: int, h: np.ndarray
+    architecture: Mapping[str, Any], wide: dict[str, np.ndarray], layer: str, h: np.ndarray
 ) -> np.ndarray:
-    name = f"hidden.{i}.norm"
+    name = f"{layer}.norm"
     if architecture["norm"] == "batch":
         mean, var = wide[f"{name}.mean"], wide[f"{name}.var"]
     else:

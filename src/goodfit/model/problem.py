@@ -87,9 +87,13 @@ class Problem:
     def _baselines(self, train: Part) -> dict[str, Callable[[np.ndarray], np.ndarray]]:
         """Return what guesses, and a linear model, from these rows."""
         y, classes = self.targets(train).reshape(len(train.x)), len(self.data.codec.classes)
-        linear = fit_linear(self.task, train.x, y, train.loss_weight, classes, self.data.request.seed)
+        one_hot, seed = self.data.schema.one_hot, self.data.request.seed
+        linear = fit_linear(self.task, one_hot(train.x), y, train.loss_weight, classes, seed)
         shown = "majority" if self.task == "classification" else "mean"
-        return {shown: lambda x: guess(self.task, y, train.weight, classes, len(x)), "linear": linear}
+        return {
+            shown: lambda x: guess(self.task, y, train.weight, classes, len(x)),
+            "linear": lambda x: linear(one_hot(x)),
+        }
 
     @cached_property
     def _trained_baselines(self) -> dict[str, Callable[[np.ndarray], np.ndarray]]:
@@ -140,11 +144,11 @@ def make_problem(data: Prepared, metric_name: str | None) -> Problem:
         default = "balanced_accuracy"
     metric = get_metric(metric_name or default, task)
     scale = 1.0 / data.schema.pixel_max if data.schema.image_shape else 1.0
-    width = data.schema.width
     if task == "classification":
-        network = Network(width, len(codec.classes), "softmax_cross_entropy", scale)
+        outputs, loss = len(codec.classes), "softmax_cross_entropy"
     else:
-        network = Network(width, 1, "absolute_error" if metric.name == "mae" else "squared_error", scale)
+        outputs, loss = 1, "absolute_error" if metric.name == "mae" else "squared_error"
+    network = Network(outputs=outputs, loss=loss, input_scale=scale, **data.schema.layout)
     by_error = metric.name in ("accuracy", "balanced_accuracy", "r2", "rmse", "mae")
     return Problem(data, metric, network, by_error, _folds(data))
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _WIDTH, _PANEL = 8.4, 2.0  # inches; a panel is at least so high
 _ROW = 0.16  # inches a round
 _HALF = 0.38  # of a row, that a box fills
-_MOST_TICKS = 8  # rounds that are all named
+_STEPS = 9  # of the axis of rounds: up to eight rounds are all named
 
 
 @dataclass(frozen=True)
@@ -70,10 +70,7 @@ def boxes(
                 _star(ax, best[0] + 1, best[1][name])
             ax.set_title(fitted(name, _WIDTH / columns - 0.6, 10.5))
         axes[0].set_ylim(rounds + 0.6, 0.4)
-        if rounds > _MOST_TICKS:
-            linear_ticks(axes[0].yaxis, whole=True)
-        else:  # so few that no tick may be left out, or stand between two
-            axes[0].set_yticks(range(1, rounds + 1))
+        linear_ticks(axes[0].yaxis, _STEPS, whole=True)
         for ax in axes[::columns]:
             ax.set_ylabel("round")
         small_print(

@@ -49,7 +49,9 @@ def linear_ticks(axis: Axis, most: int = 6, *, whole: bool = False) -> None:
     """Put at most ``most`` steps on a linear axis, plain numbers with thousands apart, or whole ones only."""
     from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-    axis.set_major_locator(MaxNLocator(most, steps=[1, 2, 2.5, 5, 10], integer=whole))
+    fewest = 1 if whole else 2  # of two ticks, one would be a fraction where a single whole number is in view
+    steps = [1, 2, 2.5, 5, 10]
+    axis.set_major_locator(MaxNLocator(most, steps=steps, integer=whole, min_n_ticks=fewest))
     low, high = axis.get_view_interval()
     if max(abs(low), abs(high)) < 1e6 and high - low >= 4:
         axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}".replace("-", "−")))

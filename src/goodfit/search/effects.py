@@ -21,7 +21,10 @@ def contributions(trials: Sequence[Trial], score: Callable[[Trial], float]) -> l
     trials = [t for t in trials if t.keys and not t.harvest and t.space is trials[-1].space]
     values = _centred(trials, score)
     found = []
-    for path, choice in trials[0].space.choices.items() if trials else ():
+    choices = trials[0].space.choices if trials else {}
+    for path, choice in choices.items():
+        if len(choice.options) == 1:  # comes and goes with an option above it, which is told of
+            continue
         chosen = [t.point.get(path) for t in trials]
         options = sorted({int(number) for number in chosen if number is not None}, key=choice.label)
         options = [options[1]] if len(options) == 2 else options  # the other one is its mirror image

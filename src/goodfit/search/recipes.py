@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from goodfit.engine.plan import flops_per_step
 from goodfit.errors import InputError, nearest
-from goodfit.recipe import TECHNIQUES, Recipe
+from goodfit.network import Network
+from goodfit.recipe import SCHEDULES, TECHNIQUES, Recipe
 from goodfit.search.space import Choice, Point, Range, Space, Structure, choice, log_uniform, uniform
 from goodfit.techniques.schedules import Cosine
 
@@ -30,8 +32,10 @@ LIMITS: dict[str, tuple[float, float]] = {
 _FIELDS = tuple(f.name for f in dataclasses.fields(Recipe))
 _NAMES = (*_FIELDS, "width", "depth")
 _TEXTS = ("init",)  # take plain texts, "auto", beside techniques
-_SCHEDULES = ("schedule", "dropout_schedule", "decay_schedule", "then")
-_KINDS = ("optimizer", "init", "batch_norm", "layer_norm", "dropout", *_SCHEDULES)
+_KINDS = ("optimizer", "init", "batch_norm", "layer_norm", "dropout", *SCHEDULES, "then")
+_KINDS += ("embedding", "learning_rate_factors", "augmentation")
+MANY = 300  # columns: pixels, mostly, for which batch norm is the better first guess
+SMALL_IMAGE = 6  # pixels a side: smaller ones are tables
 MOST = 1000  # structures that are all looked at; of more, each option once
 
 
@@ -158,32 +162,89 @@ def default_optimizers(*names: str) -> Choice:
     return choice(options)
 
 
-def default_space(task: str, rows: int, columns: int, *, largest: float = math.inf) -> Space:
-    """Return the space for a table with this many training rows and encoded columns.
+def default_space(task: str, rows: int, network: Network, *, most: float = math.inf) -> Space:
+    """Return the space for networks of this shape and so many training rows.
 
-    ``largest`` bounds the weights of a network (what the budget can train often enough).
+    Images get convolutions, tables the forms of `table_space`. ``most`` bounds the operations of a training
+    step (what the budget can train often enough).
     """
-    options = [(128, 128, 128), (256, 256), (256, 256, 256), (64, 64), (512, 512)]
-    if rows < 600:
-        options = [(64,), (32,), (32, 32), (64, 64)]
-    elif rows < 3000:
-        options = [(128, 128), (64, 64), (128,), (256, 256)]
-    elif columns > 300:
-        options = [(512, 512), (512, 256), (256, 256), (128, 128)]
-    affordable = [h for h in options if _weights(columns, h) <= largest] or options[:1]
-    many = columns > 300  # pixels, mostly: batch norm is the better first guess
-    tree: dict[str, Any] = {
-        "hidden": choice(*affordable),
-        "activation": choice("silu", "relu", "selu", "mish"),
-        "optimizer": default_optimizers("AdamW", "Momentum", "Adam"),
-        "batch_norm": choice(True, False) if many else choice(False, True),
-        "dropout": choice({"Dropout": {"ratio": uniform(0.05, 0.5, floor=0.01)}, None: {}}),
-        "batch_size": default_batch_size(rows),
-    }
+    image = network.image is not None and min(network.image[:2]) >= SMALL_IMAGE
+    tree = _image_tree(network, rows, most) if image else _table_tree(task, network, rows, most)
     if task != "regression":
         tree["label_smoothing"] = uniform(0.0, 0.1)
     return recipe_space(Space(tree))
 
 
-def _weights(columns: int, hidden: tuple[int, ...]) -> int:
-    return sum(a * b for a, b in zip((columns, *hidden[:-1]), hidden, strict=True))
+def _affordable(options: Sequence[Mapping[str, Any]], network: Network, rows: int, most: float) -> list[Any]:
+    """Return those of the recipes' fields that take at most so many operations a step, or else the first."""
+    batch = default_batch_size(rows)
+    able = [o for o in options if flops_per_step(network, Recipe(batch_size=batch, **o)) <= most]
+    return able or list(options[:1])
+
+
+def _table_tree(task: str, network: Network, rows: int, most: float) -> dict[str, Any]:
+    options = [(128, 128, 128), (256, 256), (256, 256, 256), (64, 64), (512, 512)]
+    if rows < 600:
+        options = [(64,), (32,), (32, 32), (64, 64)]
+    elif rows < 3000:
+        options = [(128, 128), (64, 64), (128,), (256, 256)]
+    elif network.inputs > MANY:
+        options = [(512, 512), (512, 256), (256, 256), (128, 128)]
+    found = _affordable([{"hidden": hidden} for hidden in options], network, rows, most)
+    plain = {
+        "activation": choice("silu", "relu", "selu", "mish"),
+        "optimizer": default_optimizers("AdamW", "Momentum", "Adam"),
+        "batch_norm": choice(True, False) if network.inputs > MANY else choice(False, True),
+        "dropout": choice({"Dropout": {"ratio": uniform(0.05, 0.5, floor=0.01)}, None: {}}),
+    }
+    tree: dict[str, Any] = {
+        "hidden": choice(*(one["hidden"] for one in found)),
+        "batch_size": default_batch_size(rows),
+    }
+    if network.inputs > MANY:  # pixels, mostly
+        return tree | plain
+    return tree | {"ntk": choice({True: _real_mlp(task, network), False: plain})}
+
+
+def _real_mlp(task: str, network: Network) -> dict[str, Any]:
+    """Return ranges around RealMLP-TD (Holzmüller, Grinsztajn and Steinwart 2024), all but its widths."""
+    rates = (0.05, 0.5) if task == "regression" else (0.01, 0.1)
+    decay = log_uniform(2e-3, 0.2)
+    tree: dict[str, Any] = {
+        "activation": choice("mish", "selu") if task == "regression" else choice("selu", "mish"),
+        "optimizer": choice({"AdamW": {"lr": log_uniform(*rates), "beta2": 0.95, "weight_decay": decay}}),
+        "init": choice("DataDriven"),
+        "dropout": choice({"Dropout": {"ratio": uniform(0.02, 0.4, floor=0.01)}}),
+        "schedule": choice("CosLog"),
+        "dropout_schedule": choice("FlatCosine"),
+        "decay_schedule": choice("FlatCosine"),
+        "parametric": True,
+        "front_scale": True,
+        "learning_rate_factors": choice("LearningRateFactors"),
+    }
+    if network.numbers:
+        tree["embedding"] = choice({"Periodic": {"sigma": log_uniform(0.03, 0.5)}, None: {}})
+    return tree
+
+
+def _image_tree(network: Network, rows: int, most: float) -> dict[str, Any]:
+    assert network.image is not None
+    side, colours = min(network.image[:2]), network.image[2] > 1
+    pixels = 1 if side < 16 else 2
+    channels = [(16, 32, 64), (32, 64, 128), (32, 64), (16, 32), (8, 16)]
+    channels = channels if colours and side >= 16 else [(16, 32), (32, 64), (8, 16)]
+    options = [{"conv": conv, "hidden": hidden} for conv in channels for hidden in ((128,), (64,))]
+    found = _affordable(options, network, rows, most)
+    changes: dict[Any, Any] = {"Shift": {"pixels": pixels}, None: {}}
+    if colours:  # photographs mostly, where a mirrored thing is the same thing
+        changes = {"Flip": {}, **changes}
+    return {
+        "conv": choice(*dict.fromkeys(one["conv"] for one in found)),
+        "hidden": choice(*dict.fromkeys(one["hidden"] for one in found)),
+        "activation": choice("relu", "silu"),
+        "optimizer": default_optimizers("AdamW", "Momentum", "Adam"),
+        "batch_norm": choice(True, False),
+        "dropout": choice({"Dropout": {"ratio": uniform(0.05, 0.5, floor=0.01)}, None: {}}),
+        "augmentation": choice(changes),
+        "batch_size": default_batch_size(rows),
+    }

@@ -46,9 +46,10 @@ class Optax(Optimizer):
     def step(
         self, params: dict[str, Any], grads: dict[str, Any], state: Any, t: Any, factor: Any
     ) -> tuple[dict[str, Any], Any]:
-        """Return parameters and state after one update; ``factor`` multiplies it."""
+        """Return parameters and state after one update times ``factor``, one or one a parameter."""
         updates, state = self._updates(params, grads, state)
-        return {k: w + factor * updates[k] for k, w in params.items()}, state
+        factors = factor if isinstance(factor, Mapping) else dict.fromkeys(params, factor)
+        return {k: w + factors[k] * updates[k] for k, w in params.items()}, state
 
     def _updates(self, params, grads, state):
         if self.values is not None:

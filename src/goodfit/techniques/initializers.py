@@ -71,6 +71,27 @@ class LeCun(Initializer):
         return math.sqrt(1.0 / n_in)
 
 
+@technique
+class DataDriven(LeCun):
+    """LeCun's draws, made to fit the data: each unit's output on a sample of training rows has deviation 1.
+
+    Layer by layer each column of W is divided by the deviation of its output on the sample, and each bias is
+    minus a random convex combination of the unit's outputs on 5 of the rows, so that the activation's bend
+    lies among the data (Holzmüller, Grinsztajn and Steinwart 2024, §3: "std" and "he+5").
+    """
+
+    def fitted(
+        self, weight: np.ndarray, h: np.ndarray, rng: np.random.Generator
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return weights (n_in, n_out) and biases (n_out,), float32; ``h`` (S, n_in) are the inputs."""
+        std = (h @ weight).std(axis=0)
+        weight = (weight / np.where(std > 1e-8, std, 1.0)).astype(np.float32)
+        rows = rng.integers(len(h), size=(5, weight.shape[1]))
+        shares = rng.standard_exponential(rows.shape)
+        outputs = np.take_along_axis(h @ weight, rows, axis=0)
+        return weight, -(shares * outputs / shares.sum(axis=0)).sum(axis=0).astype(np.float32)
+
+
 _RULE: dict[str, Initializer] = {"sigmoid": Xavier(), "tanh": Xavier(), "selu": LeCun(), "identity": LeCun()}
 
 
@@ -85,5 +106,6 @@ def initializer_for(init: Initializer | str, activation: str) -> Initializer:
     if init == "auto":
         return _RULE.get(activation, He())
     raise InputError(
-        f"init must be 'auto' or an initializer (Gaussian, Xavier, Glorot, He, LeCun), got {init!r}."
+        "init must be 'auto' or an initializer (Gaussian, Xavier, Glorot, He, LeCun, DataDriven), "
+        f"got {init!r}."
     )

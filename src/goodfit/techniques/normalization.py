@@ -58,7 +58,13 @@ class LayerNorm:
 
 
 def batch_moments(x: Array, valid: Array) -> Moments:
-    """Return the moments of ``x`` (B, n) over its valid rows; ``valid`` (B,) is 1 or 0."""
+    """Return the moments of ``x`` over its valid rows; ``valid`` (B,) is 1 or 0.
+
+    ``x`` is (B, n), or images (B, H, W, n) whose pixels count as rows: one mean and variance a channel.
+    """
+    if x.ndim > 2:
+        pixels = x.size // (len(x) * x.shape[-1])
+        x, valid = x.reshape(-1, x.shape[-1]), jnp.repeat(valid, pixels)
     count = jnp.maximum(jnp.sum(valid), 1.0)
     mean = jnp.sum(x * valid[:, None], axis=0) / count
     var = jnp.sum(jnp.square(x - mean) * valid[:, None], axis=0) / count
@@ -66,7 +72,7 @@ def batch_moments(x: Array, valid: Array) -> Moments:
 
 
 def normalize(x: Array, moments: Moments, scale: Array, shift: Array, epsilon: Array | float) -> Array:
-    """Return ``scale·(x − mean)/√(var + epsilon) + shift``; the moments broadcast against ``x`` (B, n)."""
+    """Return ``scale·(x − mean)/√(var + epsilon) + shift``; the moments broadcast against ``x`` (…, n)."""
     factor = scale * jax.lax.rsqrt(moments.var + epsilon)
     return (x - moments.mean) * factor + shift
 

@@ -13,6 +13,7 @@ stand on it:
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import jax.numpy as jnp
@@ -24,6 +25,7 @@ from goodfit.techniques.base import check_number, structure, technique
 Array = Any  # a NumPy or JAX array
 State = tuple[dict[str, Array], ...]  # one dictionary, shaped like params, for each slot
 _EPSILON = 1e-7  # the book's, added outside the root
+EMBEDDED = ("numbers.", "categories.")  # how the names of embeddings' parameters begin
 
 
 class Optimizer:
@@ -43,20 +45,40 @@ class Optimizer:
         """Return the new parameter and the new state arrays (all shaped like ``w``)."""
         raise NotImplementedError
 
+    def with_decay(self, factor: Array) -> Optimizer:
+        """Return the rule with its own weight decay, if it has one, times ``factor``."""
+        decay = getattr(self, "weight_decay", None)
+        return self if decay is None else replace(self, weight_decay=decay * factor)  # type: ignore[type-var]
+
     def init(self, params: Mapping[str, Array]) -> State:
         """Return the state before the first step: `slots` dictionaries of zeros shaped like ``params``."""
         return tuple({k: np.zeros_like(w) for k, w in params.items()} for _ in range(self.slots))
 
     def step(
-        self, params: dict[str, Array], grads: dict[str, Array], state: State, t: Array, factor: Array
+        self,
+        params: dict[str, Array],
+        grads: dict[str, Array],
+        state: State,
+        t: Array,
+        factor: Array | Mapping[str, Array],
     ) -> tuple[dict[str, Array], State]:
-        """Return parameters and state after one update; ``factor`` multiplies the learning rate."""
-        return self._apply(params, grads, state, t, self.lr * factor, jnp.sqrt)  # type: ignore[attr-defined]
+        """Return parameters and state after one update.
+
+        ``factor`` multiplies the learning rate: one for all parameters, or a dictionary of one for each.
+        """
+        lr: Any = self.lr  # type: ignore[attr-defined]
+        lr = {k: lr * f for k, f in factor.items()} if isinstance(factor, Mapping) else lr * factor
+        return self._apply(params, grads, state, t, lr, jnp.sqrt)
+
+    def rule_of(self, name: str) -> Optimizer:
+        """Return the rule that the parameter of this name follows: this one, unless a rule says otherwise."""
+        return self
 
     def _apply(self, params, grads, state, t, lr, sqrt):
         new, slots = {}, tuple({} for _ in range(self.slots))
         for key, w in params.items():
-            new[key], fresh = self.rule(w, grads[key], tuple(s[key] for s in state), t, lr, sqrt)
+            rate, before = lr[key] if isinstance(lr, Mapping) else lr, tuple(s[key] for s in state)
+            new[key], fresh = self.rule_of(key).rule(w, grads[key], before, t, rate, sqrt)
             for slot, value in zip(slots, fresh, strict=True):
                 slot[key] = value
         return new, slots
@@ -184,19 +206,23 @@ class RMSProp(Optimizer):
         return w - lr * g / (sqrt(h) + _EPSILON), (h,)
 
 
-def _check_adam(rule: Adam | AdamW | Muon) -> None:
+def _check_adam(rule: Optimizer) -> None:
     check_number(rule, "lr", low=0.0)
     check_number(rule, "beta1", low=0.0, below=1.0)
     check_number(rule, "beta2", low=0.0, below=1.0)
 
 
-def _moments(
-    rule: Adam | AdamW | Muon, g: Array, slots: tuple[Array, ...], t: Array, sqrt
-) -> tuple[Array, ...]:
+def _moments(rule: Any, g: Array, slots: tuple[Array, ...], t: Array, sqrt) -> tuple[Array, ...]:
     """Return both running moments of the gradient, and the bias corrections 1 − β1ᵗ and √(1 − β2ᵗ)."""
     m = rule.beta1 * slots[0] + (1.0 - rule.beta1) * g
     v = rule.beta2 * slots[1] + (1.0 - rule.beta2) * g * g
     return m, v, 1.0 - rule.beta1**t, sqrt(1.0 - rule.beta2**t)
+
+
+def _algorithm_1(rule: Any, g: Array, slots: tuple[Array, ...], t: Array, sqrt, epsilon: Any = 1e-8):
+    """Return m̂ and √v̂ + ε, whose quotient is the step of Algorithm 1, and the moments."""
+    m, v, first, second = _moments(rule, g, slots, t, sqrt)
+    return m / first, sqrt(v) / second + epsilon, (m, v)
 
 
 @technique
@@ -205,23 +231,29 @@ class Adam(Optimizer):
 
     This is the book's form (§6.1.6; Kingma and Ba 2015, end of §2): ε = 1e-7 stands outside the *raw* root.
     ``paper=True`` is Algorithm 1, ``lr·m̂/(√v̂ + ε)`` with ε = 1e-8, as optax and PyTorch have it; the two
-    differ by the factor √(1−β2ᵗ) on ε.
+    differ by the factor √(1−β2ᵗ) on ε. ``epsilon`` is another ε than the form's own (None).
     """
 
     lr: float = 0.001
     beta1: float = 0.9
     beta2: float = 0.999
     paper: bool = structure(default=False)
+    epsilon: float | None = None
     slots = 2
 
     def __post_init__(self) -> None:
         _check_adam(self)
+        if self.epsilon is not None:
+            check_number(self, "epsilon", above=0.0)
 
     def rule(self, w, g, slots, t, lr, sqrt):
-        m, v, first, second = _moments(self, g, slots, t, sqrt)
         if self.paper:
-            return w - lr * (m / first) / (sqrt(v) / second + 1e-8), (m, v)
-        return w - lr * (second / first) * m / (sqrt(v) + _EPSILON), (m, v)
+            epsilon = 1e-8 if self.epsilon is None else self.epsilon
+            mean, root, moments = _algorithm_1(self, g, slots, t, sqrt, epsilon)
+            return w - lr * mean / root, moments
+        epsilon = _EPSILON if self.epsilon is None else self.epsilon
+        m, v, first, second = _moments(self, g, slots, t, sqrt)
+        return w - lr * (second / first) * m / (sqrt(v) + epsilon), (m, v)
 
 
 @technique
@@ -243,9 +275,9 @@ class AdamW(Optimizer):
         check_number(self, "weight_decay", low=0.0)
 
     def rule(self, w, g, slots, t, lr, sqrt):
-        m, v, first, second = _moments(self, g, slots, t, sqrt)
+        mean, root, moments = _algorithm_1(self, g, slots, t, sqrt)
         decay = self.weight_decay * w if _is_matrix(w) else 0.0
-        return w - lr * ((m / first) / (sqrt(v) / second + 1e-8) + decay), (m, v)
+        return w - lr * (mean / root + decay), moments
 
 
 _QUINTIC = (3.4445, -4.7750, 2.0315)  # σ → aσ + bσ³ + cσ⁵; five times over it takes (.01, 1] near 1
@@ -268,7 +300,8 @@ class Muon(Optimizer):
 
     Momentum whose step has all singular values near 1, by five Newton–Schulz steps (Jordan 2024). The factor
     gives its entries the size of Adam's, so that one learning rate serves both (Liu et al. 2025, §2.2):
-    what is no matrix (biases, γ and β) follows Adam (Algorithm 1, ε = 1e-8) and does not decay. A step costs
+    what is no matrix (biases, γ and β) follows Adam (Algorithm 1, ε = 1e-8) and does not decay, and
+    embeddings follow AdamW. A step costs
     about 30·n_in·n_out·min(n_in, n_out) operations a matrix, in small batches more than its gradient.
     """
 
@@ -284,13 +317,44 @@ class Muon(Optimizer):
         check_number(self, "momentum", low=0.0, below=1.0)
         check_number(self, "weight_decay", low=0.0)
 
+    def rule_of(self, name: str) -> Optimizer:
+        if not name.startswith(EMBEDDED):
+            return self
+        return AdamW(self.lr, self.beta1, self.beta2, self.weight_decay)
+
     def rule(self, w, g, slots, t, lr, sqrt):
         if not _is_matrix(w):
-            m, v, first, second = _moments(self, g, slots, t, sqrt)
-            return w - lr * (m / first) / (sqrt(v) / second + 1e-8), (m, v)
+            mean, root, moments = _algorithm_1(self, g, slots, t, sqrt)
+            return w - lr * mean / root, moments
         trace = self.momentum * slots[0] + g
-        update = 0.2 * max(w.shape) ** 0.5 * _orthogonalized(g + self.momentum * trace, sqrt)
+        matrix = (g + self.momentum * trace).reshape(-1, w.shape[-1])  # a kernel's n_in are its whole patch
+        update = 0.2 * max(matrix.shape) ** 0.5 * _orthogonalized(matrix, sqrt).reshape(w.shape)
         return w - lr * (update + self.weight_decay * w), (trace, slots[1])
+
+
+@technique
+class LearningRateFactors:
+    """Factors on the learning rate by kind of parameter; all others have 1.
+
+    Fields: ``bias`` of layers, ``scale`` of the scale in front of the first layer, ``activation`` of
+    parametric activations, ``embedding`` of embeddings of numbers and of categories. The defaults are those
+    of RealMLP-TD (Holzmüller, Grinsztajn and Steinwart 2024, table A.1).
+    """
+
+    bias: float = 0.1
+    scale: float = 6.0
+    activation: float = 0.1
+    embedding: float = 0.1
+
+    def __post_init__(self) -> None:
+        for name in ("bias", "scale", "activation", "embedding"):
+            check_number(self, name, low=0.0)
+
+    def of(self, name: str) -> Array:
+        """Return the factor of the parameter of this name."""
+        if name.startswith(EMBEDDED):
+            return self.embedding
+        return getattr(self, name.rpartition(".")[2], 1.0) if ".norm." not in name else 1.0
 
 
 OPTIMIZERS: dict[str, type[Optimizer]] = {

@@ -6,6 +6,8 @@ chunk, and about ten times cheaper on a CPU than `jax.random` (0.27 ns a draw ag
 
 from __future__ import annotations
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -36,6 +38,30 @@ class Dropout:
     def test_factor(self) -> Array | float:
         """Return what hidden activations are multiplied by at test time."""
         return {"inverted": 1.0, "book": 1.0 - self.ratio, "slip": self.ratio}[self.scaling]
+
+
+@technique
+class BatchDecay:
+    """``½·(decay + alpha/Σw)·Σ‖W‖²`` over weight matrices, Σw the weight of the batch's rows (no weights: B).
+
+    With ``decay`` 0 this is scikit-learn's penalty of its multi-layer perceptrons. Unlike a plain number as a
+    recipe's ``weight_decay`` it is part of the reported training loss. A batch without weight has none of it.
+    """
+
+    alpha: float = 0.0001
+    decay: float = 0.0
+
+    def __post_init__(self) -> None:
+        check_number(self, "alpha", low=0.0)
+        check_number(self, "decay", low=0.0)
+
+    def __mul__(self, factor: Any) -> BatchDecay:
+        return BatchDecay(self.alpha * factor, self.decay * factor)
+
+    def strength(self, total: Array) -> Array:
+        """Return λ of ``½·λ·Σ‖W‖²`` for a batch whose rows weigh ``total``."""
+        shared = self.alpha / jnp.where(total > 0, total, 1.0)
+        return jnp.where(total > 0, shared + self.decay, 0.0)
 
 
 def mix(bits: Array) -> Array:

@@ -102,6 +102,30 @@ class OneCycle(Schedule):
 
 
 @technique
+class InverseScaling(Schedule):
+    """1 in the first epoch, then ``(1 + rows seen)^−power``, renewed at each epoch's end (scikit-learn).
+
+    Fields: ``power`` 0.5; ``epoch``, its steps; ``rows`` that it sees; ``seen``, rows before the first step.
+    """
+
+    power: float = 0.5
+    epoch: float = 1.0
+    rows: float = 1.0
+    seen: float = 0.0
+
+    def __post_init__(self) -> None:
+        check_number(self, "power", low=0.0)
+        check_number(self, "epoch", above=0.0)
+        check_number(self, "rows", low=0.0)
+        check_number(self, "seen", low=0.0)
+
+    def factor(self, step: Array, horizon: Array) -> Array:
+        epochs = jnp.floor((step + 0.5) / self.epoch)  # in the middle of a step, where rounding cannot reach
+        seen = 1.0 + self.seen + epochs * self.rows
+        return jnp.where(epochs > 0, seen**-self.power, 1.0)
+
+
+@technique
 class CosLog(Schedule):
     """``½(1 − cos(2π·log2(1 + (2^cycles − 1)·t)))``: waves that start at 0 and lengthen, each twice the last.
 
