@@ -1,0 +1,1 @@
+"""The parts of benchmarks/accuracy.py: tables, peers and their search, scores, records, figures."""
