@@ -43,15 +43,14 @@ def model_member(
     network: Network, member: Member, weight: float = 1.0, temperature: float = 1.0
 ) -> ModelMember:
     """Return the best state of a trained member as part of a model, outputs divided by ``temperature``."""
+    recipe = member.recipe
+    architecture = network.architecture(recipe)
     params, running, step = member.weights(best=True)
-    params = network.final_params(member.recipe, params)
+    params = network.final_params(recipe, params)
     for name in ("output.weight", "output.bias"):
         params[name] = (params[name] / np.float32(temperature)).astype(np.float32)
-    recipe = member.recipe
     final = network.final_running(recipe, running, step)
-    return ModelMember(
-        network.architecture(recipe), params, final, weight, recipe.to_json(), recipe.text(), temperature
-    )
+    return ModelMember(architecture, params, final, weight, recipe.to_json(), recipe.text(), temperature)
 
 
 def choose_ensemble(

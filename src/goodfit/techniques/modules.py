@@ -107,9 +107,10 @@ class Module:
         return outputs, _named(state)[0]
 
     def outputs(self, params: dict[str, Array], running: dict[str, Array], X: Any) -> np.ndarray:
-        """Return what a trained network, `Member.weights`, answers on rows X (N, …): (N, K), float32.
+        """Return what a trained network answers on rows X (N, …): (N, K), float32.
 
-        Before any softmax or sigmoid; ``X`` as the module takes it, pixels scaled.
+        Before any softmax or sigmoid. ``params`` and ``running`` are the first two of `Member.weights`, and
+        ``X`` is as the module takes it, pixels scaled.
         """
         return np.asarray(jax.jit(self.apply)(params, running, jnp.asarray(X, jnp.float32))[0])
 
@@ -119,17 +120,19 @@ class Module:
 
 
 def _named(tree: Any) -> tuple[dict[str, Any], Any]:
-    """Return the leaves by name, ``Dense_0.weight``, and the tree's structure.
+    """Return the leaves by name, ``module.Dense_0.weight``, and the tree's structure.
 
-    Matrices end with ``.weight``, as those of other networks do, for that is what weight decay goes by.
+    What has two or more axes ends with ``.weight``, and nothing else does: weight decay goes by that.
     """
     paths, treedef = jax.tree_util.tree_flatten_with_path(tree)
     named: dict[str, Any] = {}
     for path, leaf in paths:
-        *first, last = jax.tree_util.keystr(path, simple=True, separator=".").split(".")
+        *parts, last = ["module", *jax.tree_util.keystr(path, simple=True, separator=".").split(".")]
         if last in ("kernel", "weight"):
             last = "weight" if leaf.ndim > 1 else "scale"
-        named[".".join([*first, last])] = leaf
+        elif leaf.ndim > 1:
+            last += ".weight"
+        named[".".join([*parts, last])] = leaf
     return named, treedef
 
 
