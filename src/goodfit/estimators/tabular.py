@@ -187,9 +187,9 @@ class _Watch:
             self.shown = time.monotonic()
             done = sum(self.steps.values())
             print(f"{self.shown - self.began:5.0f} s: {len(self.steps)} networks, {done} steps")
-        if member.step >= member.horizon and not member.diverged:
+        if member.step >= member.horizon and not member.diverged and not self.ended:
             self.finished.append(member)
-            self.ended |= self.tasks.part_done(self._so_far)
+            self.ended = self.tasks.part_done(self._so_far)
 
     def _so_far(self) -> dict[str, Any]:
         """Return the mean of the finished networks, as the estimator holds its ensemble."""
