@@ -12,7 +12,7 @@ import dataclasses
 import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -20,7 +20,7 @@ from goodfit.engine.plan import available_cores, flops_per_step
 from goodfit.engine.population import Legs, Member, Population
 from goodfit.engine.program import use_cache
 from goodfit.errors import InputError
-from goodfit.model.build import Chosen, Cost, choose_ensemble
+from goodfit.model.build import Candidates, Chosen, Cost
 from goodfit.network import Network
 from goodfit.recipe import Recipe
 from goodfit.search.budget import Budget
@@ -85,7 +85,6 @@ class Pack:
     candidates: list[list[Member]]
     chosen: Chosen
     diverged: int = 0
-    notes: list[str] = field(default_factory=list)
 
 
 def pack_recipe(network: Network, plan: PackPlan, number: int, seed: int) -> Recipe:
@@ -181,12 +180,15 @@ def train_pack(
     chunk: int | None = None,
     lanes: int | None = None,
     on_leg: Callable[[Member], None] | None = None,
+    on_ensemble: Callable[[Chosen], None] | None = None,
     should_stop: Callable[[], bool] = lambda: False,
 ) -> Pack:
     """Train a pack within the budget; None gives one that depends on the sizes of the data alone.
 
     ``began`` is when a budget of seconds began (`time.monotonic`), now unless given. Ctrl-C or
-    ``should_stop`` end it early; the networks keep what they reached.
+    ``should_stop`` end it early; the networks keep what they reached. ``on_leg(member)`` is called as
+    `Population.advance` says, ``on_ensemble(chosen)`` when a recipe's networks are done and the ensemble
+    of all recipes so far is chosen anew.
 
     Raises:
         InputError: no network stayed finite.
@@ -211,12 +213,18 @@ def train_pack(
     for member in members:
         member.horizon = plan.epochs * _steps(_rows(member), plan.batch_size)
     legs = [Legs(m.horizon, max(1, m.horizon // min(plan.epochs, LOOKS))) for m in members]
+    growing = _Growing(task, packed, on_ensemble)
+
+    def told(member: Member) -> None:
+        growing.see(member)
+        if on_leg is not None:
+            on_leg(member)
 
     def stop() -> bool:
         return should_stop() or time.monotonic() > deadline
 
-    population.advance(members, legs, on_leg=on_leg, should_stop=stop)
-    return _finished(task, plan, packed)
+    population.advance(members, legs, on_leg=told, should_stop=stop)
+    return growing.end(plan)
 
 
 def _planned(
@@ -275,14 +283,43 @@ def _pace(population: Population, members: Sequence[Member], at_once: int) -> fl
         steps *= 4
 
 
-def _finished(task: PackTask, plan: PackPlan, packed: Sequence[Sequence[Member]]) -> Pack:
-    begun = [c for c in packed if all(m.step > 0 for m in c)]
-    sound = [list(c) for c in begun if not any(m.diverged for m in c)]
-    diverged = sum(m.diverged for c in packed for m in c)
-    if not sound:
-        raise InputError(
-            f"All {diverged} networks diverged: the data may hold values beyond what float32 can carry."
-        )
-    done = [c for c in sound if all(m.step >= FINISHED * m.horizon for m in c)] or sound[:1]
-    chosen = choose_ensemble(task.network, done, task.x, task.cost, task.folds)
-    return Pack(plan, done, chosen, diverged)
+class _Growing:
+    """The ensemble while its networks train: a recipe whose networks are all done is taken in at once."""
+
+    def __init__(
+        self, task: PackTask, packed: Sequence[list[Member]], on_ensemble: Callable[[Chosen], None] | None
+    ) -> None:
+        self._candidates = Candidates(task.network, task.x, task.cost, task.folds)
+        self._packed, self._on_ensemble = packed, on_ensemble
+        self._open = dict(enumerate(packed))
+
+    def see(self, member: Member) -> None:
+        """Take in the member's recipe if all of its networks are done, and choose anew."""
+        place = next((i for i, recipe in self._open.items() if member in recipe), None)
+        if place is not None and self._take(place, 1.0) and self._on_ensemble is not None:
+            self._on_ensemble(self._candidates.choose())
+
+    def end(self, plan: PackPlan) -> Pack:
+        """Take in what time cut short close to its end, or at all if there is nothing else."""
+        for share in (FINISHED, 0.0):
+            for place in list(self._open):
+                if share > 0.0 or len(self._open) == len(self._packed):
+                    self._take(place, share)
+        taken = [recipe for place, recipe in enumerate(self._packed) if place not in self._open]
+        diverged = sum(m.diverged for recipe in self._packed for m in recipe)
+        if not taken:
+            raise InputError(
+                f"All {diverged} networks diverged: the data may hold values beyond what float32 can carry."
+                if diverged
+                else "The budget was over before each network had made a step: give more time."
+            )
+        return Pack(plan, taken, self._candidates.choose(), diverged)
+
+    def _take(self, place: int, share: float) -> bool:
+        """Take in a recipe if its networks have made such a share of their steps; tell if so."""
+        recipe = self._open[place]
+        made = min(m.step / m.horizon for m in recipe)
+        if made < share or made == 0.0 or any(m.diverged for m in recipe):
+            return False
+        self._candidates.add(place, self._open.pop(place))
+        return True

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import pickle
+import re
+import signal
+import threading
+import time
 import warnings
 
 import numpy as np
@@ -187,3 +192,43 @@ def test_an_identifier_is_left_out_with_a_word():
         warnings.simplefilter("always")
         TabularRegressor(**SHORT).fit(X.assign(customer_id=range(ROWS)), NUMBER)
     assert any("'customer_id'" in str(one.message) for one in told)
+
+
+def test_verbose_tells_of_the_growing_ensemble(capsys):
+    TabularRegressor(budget="6 members", cv=2, random_state=0, verbose=True).fit(X, NUMBER)
+    told = re.findall(r"an ensemble of (\d+) networks, validation loss ([\d.e-]+)", capsys.readouterr().out)
+    assert len(told) == 3  # six networks: three recipes on two folds
+    assert int(told[0][0]) == 2
+
+
+class Interrupter:
+    """Presses Ctrl-C after a while."""
+
+    def __init__(self, seconds: float) -> None:
+        self.timer = threading.Timer(seconds, os.kill, (os.getpid(), signal.SIGINT))
+
+    def __enter__(self):
+        self.timer.start()
+
+    def __exit__(self, *error):
+        self.timer.cancel()
+
+
+def test_ctrl_c_ends_the_training_and_keeps_the_networks():
+    TabularRegressor(budget="5 members", random_state=0).fit(X, NUMBER)  # compiled
+    model = TabularRegressor(budget="5000 members", random_state=0)
+    began = time.monotonic()
+    with Interrupter(4.0), pytest.warns(UserWarning, match="interrupted by user"):
+        model.fit(X, NUMBER)
+    assert time.monotonic() - began < 30
+    assert np.isfinite(model.predict(X)).all()
+
+
+def test_ctrl_c_before_a_first_step_interrupts_as_usual():
+    with pytest.raises(KeyboardInterrupt), Interrupter(0.5):
+        TabularRegressor(budget="60s", random_state=0).fit(X, NUMBER)
+
+
+def test_a_budget_too_short_for_a_step_says_so():
+    with pytest.raises(InputError, match="give more time"):
+        TabularRegressor(budget="0.001s", random_state=0).fit(X, NUMBER)

@@ -225,11 +225,12 @@ class Population:
     ) -> None:
         size = self.plan(chunk[0].recipe).chunk
         places = chunk + [chunk[-1]] * (size - len(chunk))  # dummies fill a chunk that is not full
-        runner = _Runner(self, places)
+        runner: _Runner | None = None
         active = {id(m): i for i, m in enumerate(chunk)}
         while active:
-            if should_stop():  # all stand evaluated, or have not begun: nothing is compiled for them
+            if should_stop():  # all stand evaluated, or have not begun: nothing is made ready for them
                 return
+            runner = runner or _Runner(self, places)
             halted = runner.run(legs, should_stop, list(active.values()))
             for member in [m for m in chunk if id(m) in active]:
                 place = active[id(member)]

@@ -19,11 +19,13 @@ from goodfit.errors import InputError
 from goodfit.estimators.checks import checked_weight
 from goodfit.estimators.frames import checked_table, checked_target, is_frame
 from goodfit.estimators.tasks import CallbackSupport, FitTasks
-from goodfit.model.build import model_member
+from goodfit.events import first_interrupt
+from goodfit.model.build import Chosen, model_member
+from goodfit.model.model import ModelMember
 from goodfit.model.predict import member_output, weighted_mean
 from goodfit.network import Network
 from goodfit.packed import Pack, PackTask, fold_count, train_pack
-from goodfit.search.budget import parse_budget
+from goodfit.search.budget import Budget, parse_budget
 from goodfit.search.folds import Fold, judged_rows, make_folds
 
 PROGRESS = 2.0  # seconds between lines, with verbose
@@ -65,8 +67,8 @@ class Tabular(CallbackSupport, BaseEstimator):
         """Return what a prediction of these rows costs."""
         raise NotImplementedError
 
-    def _examined(self, pack: Pack, judged: np.ndarray, y: np.ndarray, weight: np.ndarray) -> None:
-        """Keep what the rows that no network saw in training tell of the ensemble."""
+    def _examined(self, prediction: np.ndarray, y: np.ndarray, weight: np.ndarray) -> None:
+        """Keep what an ensemble's prediction of rows that no network saw in training tells of it."""
         raise NotImplementedError
 
     # --- fitting
@@ -92,30 +94,45 @@ class Tabular(CallbackSupport, BaseEstimator):
         network = self._shape(self.schema_, target)
         folds = [Fold(train, kept)] if len(kept) else self._folds(network, target, train, groups, budget)
         judged = judged_rows(folds)
-        tasks = FitTasks(self, *given, None, "network")
-        watch = _Watch(tasks, network, self.verbose, began)
-        pack = train_pack(
-            PackTask(
-                network,
-                self.schema_.encode(table),
-                target,
-                weight,
-                weight,
-                folds,
-                self._cost(target[judged], weight[judged]),
-                by_error=is_classifier(self),  # label smoothing moves losses, not labels
-            ),
-            budget,
-            seed=int(check_random_state(self.random_state).randint(2**31)),
-            began=began,
-            chunk=1 if self.exact else None,
-            on_leg=watch if self.verbose or tasks.listened else None,
-            should_stop=lambda: watch.ended,
+        task = PackTask(
+            network,
+            self.schema_.encode(table),
+            target,
+            weight,
+            weight,
+            folds,
+            self._cost(target[judged], weight[judged]),
+            by_error=is_classifier(self),  # label smoothing moves losses, not labels
         )
+        tasks = FitTasks(self, *given, None, "network")
+        pack = self._packed(task, _Watch(task, tasks, self.verbose, began), budget)
         self.members_, self.plan_ = pack.chosen.members, pack.plan
-        self._examined(pack, judged, y[judged], weight[judged])
+        self._examined(pack.chosen.prediction, y[judged], weight[judged])
         tasks.end()
         return self
+
+    def _packed(self: Any, task: PackTask, watch: _Watch, budget: Budget | None) -> Pack:
+        """Train; the first Ctrl-C ends it and keeps what was trained."""
+        watched = self.verbose or watch.tasks.listened
+        with first_interrupt() as asked:
+            try:
+                pack = train_pack(
+                    task,
+                    budget,
+                    seed=int(check_random_state(self.random_state).randint(2**31)),
+                    began=watch.began,
+                    chunk=1 if self.exact else None,
+                    on_leg=watch.see if watched else None,
+                    on_ensemble=watch.take if watched else None,
+                    should_stop=lambda: watch.ended or asked(),
+                )
+            except InputError:
+                if asked():  # before there was anything to keep
+                    raise KeyboardInterrupt from None
+                raise
+        if asked():
+            warnings.warn("Training interrupted by user.", UserWarning, stacklevel=4)
+        return pack
 
     def _joined(self, table: Table, y: np.ndarray, weight: np.ndarray, held: Any, held_weight: Any) -> Any:
         """Return table, targets and weights with the user's validation rows at the end."""
@@ -173,24 +190,35 @@ def _weights(weight: Any, rows: int, name: str) -> np.ndarray:
 
 
 class _Watch:
-    """Sees networks after their evaluations: prints a line now and then, tells callbacks of finished ones."""
+    """Sees networks and ensembles come: prints lines, tells callbacks of each finished network."""
 
-    def __init__(self, tasks: FitTasks, network: Network, verbose: bool, began: float) -> None:
-        self.tasks, self.network, self.verbose = tasks, network, verbose
+    def __init__(self, task: PackTask, tasks: FitTasks, verbose: bool, began: float) -> None:
+        self.task, self.tasks, self.verbose = task, tasks, verbose
         self.began, self.shown, self.ended = began, began, False
         self.steps: dict[int, int] = {}
         self.finished: list[Member] = []
+        self.members: tuple[ModelMember, ...] = ()
 
-    def __call__(self, member: Member) -> None:
+    def see(self, member: Member) -> None:
+        """Note a network after an evaluation."""
         self.steps[id(member)] = member.step
-        if self.verbose and time.monotonic() - self.shown > PROGRESS:
-            self.shown = time.monotonic()
-            done = sum(self.steps.values())
-            print(f"{self.shown - self.began:5.0f} s: {len(self.steps)} networks, {done} steps")
+        if time.monotonic() - self.shown > PROGRESS:
+            self._say(f"{len(self.steps)} networks, {sum(self.steps.values())} steps")
         if member.step >= member.horizon and not member.diverged and not self.ended:
             self.finished.append(member)
             self.ended = self.tasks.part_done(self._so_far)
 
+    def take(self, chosen: Chosen) -> None:
+        """Note the ensemble of all recipes so far."""
+        self.members, loss = chosen.members, self.task.cost(chosen.prediction)
+        self._say(f"an ensemble of {len(chosen.members)} networks, validation loss {loss:.4g}")
+
+    def _say(self, text: str) -> None:
+        if self.verbose:
+            self.shown = time.monotonic()
+            print(f"{self.shown - self.began:5.0f} s: {text}")
+
     def _so_far(self) -> dict[str, Any]:
-        """Return the mean of the finished networks, as the estimator holds its ensemble."""
-        return {"members_": tuple(model_member(self.network, member) for member in self.finished)}
+        """Return the ensemble so far; before there is one, the mean of the finished networks."""
+        first = tuple(model_member(self.task.network, member) for member in self.finished)
+        return {"members_": self.members or first}

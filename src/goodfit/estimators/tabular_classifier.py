@@ -15,7 +15,6 @@ from goodfit.errors import InputError
 from goodfit.estimators.checks import as_input_error, class_weights, one_column
 from goodfit.estimators.tabular import Tabular
 from goodfit.network import Network
-from goodfit.packed import Pack
 from goodfit.stats.intervals import score_interval
 from goodfit.stats.metrics import get_metric
 
@@ -170,8 +169,8 @@ class TabularClassifier(ClassifierMixin, Tabular):
             -(share * np.log(np.maximum(np.where(target > 0.5, p, 1.0 - p), 1e-15)).mean(axis=1)).sum()
         )
 
-    def _examined(self, pack: Pack, judged: np.ndarray, y: np.ndarray, weight: np.ndarray) -> None:
-        p = pack.chosen.prediction
+    def _examined(self, prediction: np.ndarray, y: np.ndarray, weight: np.ndarray) -> None:
+        p = prediction
         if self._labels:
             right = ((p > 0.5) == (y > 0.5)).all(axis=1)
             y, p = np.ones(len(y), np.int32), np.stack([1.0 - right, right], axis=1)

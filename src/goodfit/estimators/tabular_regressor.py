@@ -13,7 +13,6 @@ from goodfit.errors import InputError, must_be
 from goodfit.estimators.checks import as_input_error, one_column
 from goodfit.estimators.tabular import Tabular
 from goodfit.network import Network
-from goodfit.packed import Pack
 from goodfit.stats.intervals import score_interval
 from goodfit.stats.metrics import get_metric
 
@@ -138,9 +137,9 @@ class TabularRegressor(RegressorMixin, Tabular):
         share = weight / weight.sum()
         return lambda p: float((share[:, None] * (p.reshape(target.shape) - target) ** 2).sum())
 
-    def _examined(self, pack: Pack, judged: np.ndarray, y: np.ndarray, weight: np.ndarray) -> None:
+    def _examined(self, prediction: np.ndarray, y: np.ndarray, weight: np.ndarray) -> None:
         y = y.astype(np.float64).reshape(len(y), -1)
-        found = self._restored(pack.chosen.prediction).reshape(y.shape)
+        found = self._restored(prediction).reshape(y.shape)
         self._misses = np.abs(y - found), weight
         metric = get_metric("r2", "regression")
         if y.shape[1] == 1:

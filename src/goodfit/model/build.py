@@ -53,6 +53,55 @@ def model_member(
     return ModelMember(architecture, params, final, weight, recipe.to_json(), recipe.text(), temperature)
 
 
+class Candidates:
+    """Networks that an ensemble may take, calibrated as they come; nothing is trained again.
+
+    A candidate is one network; or, with ``folds``, one a fold, each predicting the rows that it has not seen.
+    Its networks then share its weight, and ``cost`` is about the rows that some fold holds.
+    """
+
+    def __init__(
+        self, network: Network, x: np.ndarray, cost: Cost, folds: Sequence[Fold] | None = None
+    ) -> None:
+        self._calibrate = lambda candidate: _calibrated(network, candidate, x, cost, folds)
+        self._cost = cost
+        self._found: dict[int, tuple[list[ModelMember], np.ndarray]] = {}
+
+    def add(self, place: int, candidate: Sequence[Member]) -> None:
+        """Take in a trained candidate at its best state; places, in any order, settle ties.
+
+        A classifier is calibrated by one temperature (Guo et al. 2017), because label smoothing and
+        over-fitting move log losses in ways that say nothing of the labels.
+        """
+        self._found[place] = self._calibrate(candidate)
+
+    def choose(self) -> Chosen:
+        """Return an ensemble of the candidates, weights picked greedily.
+
+        Few rows cannot tell networks apart, so with n rows the picked weights get a share ``n/(n + TRUST)``
+        and equal weights of the best `EQUALS` networks the rest; temperatures are shrunk to 1 likewise.
+        """
+        owners, cost = sorted(self._found), self._cost
+        found = [self._found[place] for place in owners]
+        outputs = [output for _, output in found]
+        share = _trust(len(outputs[0]))
+        picks = np.array(greedy_selection(outputs, cost), np.float64)
+        weights = share * picks / picks.sum()
+        costs = [cost(output) for output in outputs]
+        near = [i for i in range(len(costs)) if costs[i] <= NEAR * min(costs)][:EQUALS]
+        if (1.0 - share) / len(near) >= LEAST:
+            weights[near] += (1.0 - share) / len(near)
+        weights /= weights.sum()
+        order = sorted((i for i in range(len(weights)) if weights[i] > 0), key=lambda i: (-weights[i], i))
+        prediction = weighted_mean([outputs[i] for i in order], [weights[i] for i in order])
+        members, places = [], []
+        for i in order:
+            networks = found[i][0]
+            members += [replace(one, weight=float(weights[i]) / len(networks)) for one in networks]
+            places += [owners[i]] * len(networks)
+        return Chosen(tuple(members), tuple(places), prediction)
+
+
 def choose_ensemble(
     network: Network,
     candidates: Sequence[Sequence[Member]],
@@ -60,34 +109,11 @@ def choose_ensemble(
     cost: Cost,
     folds: Sequence[Fold] | None = None,
 ) -> Chosen:
-    """Return an ensemble of the candidates (best first), chosen on rows ``x``; nothing is trained again.
-
-    A candidate is one network; or, with ``folds``, one a fold, each predicting the rows that it has not seen.
-    Its networks then share its weight, and ``cost`` is about the rows that some fold holds.
-
-    Each classifier is first calibrated by one temperature (Guo et al. 2017), because label smoothing and
-    over-fitting move log losses in ways that say nothing of the labels. Then weights are picked greedily. Few
-    rows cannot tell networks apart, so with n rows the picked weights get a share ``n/(n + TRUST)`` and equal
-    weights of the best `EQUALS` networks the rest; the temperatures are shrunk to 1 likewise.
-    """
-    found = [_calibrated(network, candidate, x, cost, folds) for candidate in candidates]
-    outputs = [output for _, output in found]
-    share = _trust(len(outputs[0]))
-    picks = np.array(greedy_selection(outputs, cost), np.float64)
-    weights = share * picks / picks.sum()
-    costs = [cost(output) for output in outputs]
-    near = [i for i in range(len(costs)) if costs[i] <= NEAR * min(costs)][:EQUALS]
-    if (1.0 - share) / len(near) >= LEAST:
-        weights[near] += (1.0 - share) / len(near)
-    weights /= weights.sum()
-    places = sorted((i for i in range(len(weights)) if weights[i] > 0), key=lambda i: (-weights[i], i))
-    prediction = weighted_mean([outputs[i] for i in places], [weights[i] for i in places])
-    members, owners = [], []
-    for place in places:
-        networks = found[place][0]
-        members += [replace(one, weight=float(weights[place]) / len(networks)) for one in networks]
-        owners += [place] * len(networks)
-    return Chosen(tuple(members), tuple(owners), prediction)
+    """Return an ensemble of the candidates (best first), as `Candidates` chooses it on rows ``x``."""
+    found = Candidates(network, x, cost, folds)
+    for place, candidate in enumerate(candidates):
+        found.add(place, candidate)
+    return found.choose()
 
 
 def _trust(rows: int) -> float:
