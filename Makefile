@@ -19,10 +19,10 @@ demo: $(VENV)/.ready
 	$(BIN)/goodfit fit digits --budget 45s --out goodfit-runs/demo
 
 test: $(VENV)/.ready
-	$(BIN)/python -m pytest -m "not slow and not figures"
+	$(BIN)/python -m pytest -n auto -m "not slow and not figures"
 
 slow: $(VENV)/.ready
-	$(BIN)/python -m pytest -m slow
+	$(BIN)/python -m pytest -n auto -m slow
 
 lint: $(VENV)/.ready
 	$(BIN)/ruff check .

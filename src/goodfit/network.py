@@ -41,7 +41,7 @@ from goodfit.techniques.normalization import (
     normalize,
     update_running,
 )
-from goodfit.techniques.regularization import apply_dropout, fold_in
+from goodfit.techniques.regularization import Dropout, apply_dropout, fold_in
 
 Array = jax.Array
 Params = dict[str, Any]
@@ -239,8 +239,7 @@ class Network:
             x = self._augmented(recipe, x, training)
         if recipe.module is not None:
             return self._answered(recipe, params, running, x, training)
-        h = x.astype(jnp.result_type(params["output.weight"]))  # float64 only in gradient checks
-        h = self._entered(recipe, params, h)
+        h = self._entered(recipe, params, x.astype(jnp.result_type(params["output.weight"])))
         if recipe.submodels > 1:
             h = _divided(recipe, params, jnp.repeat(h, recipe.submodels, axis=0))
             if training is not None:
@@ -266,10 +265,7 @@ class Network:
             h = before + params[f"hidden.{i}.activation"] * (h - before) if recipe.parametric else h
             h = h if tap is None else tap(before, h)
             h = normalized("after", f"hidden.{i}", h)
-            if drop is not None and training is not None:
-                h = apply_dropout(drop, h, fold_in(training.key, i))
-            elif drop is not None:
-                h = h * drop.test_factor()
+            h = h if drop is None else _dropped(drop, h, training, i)
         if recipe.submodels == 1:
             return _layer(recipe, params, "output", h), new_running
         outputs = _heads(recipe, params, h)
@@ -294,9 +290,7 @@ class Network:
     def _augmented(self, recipe: Recipe, x: Array, training: Training) -> Array:
         """Return images changed at random, (B, inputs), of the type they had."""
         if self.image is None:
-            raise InputError(
-                "Recipe(augmentation=…) is for images, and these data are a table: leave it out."
-            )
+            raise InputError("Recipe(augmentation=…) is for images, these data are a table: leave it out.")
         images = x.reshape(len(x), *self.image)
         return augment(recipe.augmentation, images, fold_in(training.key, AUGMENTATION)).reshape(x.shape)  # type: ignore[arg-type]
 
@@ -363,6 +357,13 @@ def _layer(recipe: Recipe, params: Params, name: str, h: Array) -> Array:
     """Return ``h @ W + b``, or in the NTK parametrisation ``h @ W/√n_in + b``."""
     h = h * h.shape[1] ** -0.5 if recipe.ntk else h
     return linear(h, params[f"{name}.weight"], params[f"{name}.bias"])
+
+
+def _dropped(drop: Dropout, h: Array, training: Training | None, layer: int) -> Array:
+    """Return hidden values with some left out in training, and scaled to match in evaluation."""
+    if training is None:
+        return h * drop.test_factor()
+    return apply_dropout(drop, h, fold_in(training.key, layer))
 
 
 def _divided(recipe: Recipe, params: Params, h: Any) -> Any:

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from goodfit.model.file import FORMAT
+
 GOOD = "a,b,y\n" + "".join(f"{i % 7}.5,{i % 5}.25,{'yes' if i % 3 else 'no'}\n" for i in range(40))
 
 
@@ -122,7 +124,7 @@ def place(tmp_path, monkeypatch, fitted, table) -> Path:
     shutil.copytree(fitted["run"], tmp_path / "RUN")
     shutil.copy(table, tmp_path / "people.csv")
     model = Path(fitted["model"]).read_bytes()
-    newer = model.replace(b'\\"format\\":1,', b'\\"format\\":9,', 1)
+    newer = model.replace(rf"\"format\":{FORMAT},".encode(), rb"\"format\":9,", 1)
     assert newer != model
     (tmp_path / "newer.safetensors").write_bytes(newer)
     (tmp_path / "truncated.safetensors").write_bytes(model[:-100])

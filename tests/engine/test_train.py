@@ -60,7 +60,7 @@ def test_stopping_keeps_what_was_reached(runs):
 REFUSED = [
     ({"recipes": []}, "recipes must be one Recipe or a non-empty list"),
     ({"recipes": [Adam()]}, "recipes must be one Recipe or a non-empty list"),
-    ({"X": X[:, 0]}, r"X must be \(rows, columns\) .* got shape \(90,\)"),
+    ({"X": X[:, 0]}, r"X must be \(rows, columns\).* got shape \(90,\)"),
     ({"X": X[:0], "y": Y[:0]}, "at least one row"),
     ({"X": np.where(X > 1, np.nan, X)}, "X holds missing or infinite values"),
     ({"X": np.full((90, 2), "a")}, "X must hold numbers"),

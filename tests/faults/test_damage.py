@@ -104,7 +104,7 @@ def kept(run: Path) -> list[Path]:
 
 
 def costs(run: Path) -> list[Path]:
-    names = [r["costs"] for r in Journal(run / JOURNAL).records() if r.get("costs")]
+    names = {r["costs"] for r in Journal(run / JOURNAL).records() if r.get("costs")}
     return [run / "members" / f"{name}.safetensors" for name in names]
 
 

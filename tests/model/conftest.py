@@ -20,7 +20,7 @@ def draw_network(seed=0, *, hidden=(5,), inputs=4, outputs=3, **changes):
         "head": "softmax", "hidden": list(hidden), "hidden_scale": 1.0, "image": [], "input_scale": 1.0,
         "inputs": inputs, "kernel": 3, "norm": None,
         "norm_epsilon": 1e-5, "norm_position": "before", "number_width": 1, "numbers": 0,
-        "outputs": outputs, "parametric": False, **changes,
+        "outputs": outputs, "parametric": False, "submodels": 1, **changes,
     }  # fmt: skip
     rng = np.random.default_rng(seed)
     params, running = {}, {}
