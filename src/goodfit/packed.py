@@ -31,22 +31,20 @@ from goodfit.techniques.optimizers import AdamW, LearningRateFactors
 from goodfit.techniques.schedules import CosLog, FlatCosine
 
 GOOD_EPOCHS = 128  # of a network, where there is time for several
-ENOUGH_EPOCHS = 100  # that a width must allow to be taken
+WIDTHS = ((256, 384), (128, 80), (64, 0))  # of layers, and the epochs that a time must allow to take them
 MOST_EPOCHS, LEAST_EPOCHS = 256, 24
 MOST_RECIPES = 32
 LOOKS = 32  # evaluations of a network, at most
 TRIAL, TRIAL_SECONDS = 16, 0.4  # steps that tell the pace, more of them until they take so long
-PLANNED, SPENT = 0.88, 0.95  # shares of a time budget after which training should end, and does
+PLANNED, SPENT = 0.92, 0.96  # shares of a time budget after which training should end, and does
+WINDOW = 2.0  # seconds whose pace tells how long the rest takes
 FINISHED = 0.85  # share of its steps after which a network that time cut short still counts
 FOLDS = 5
 FOLDED_ROWS = 20_000  # above, one split, unless there is a time budget
 NARROW_ROWS = 1000  # up to so many rows networks are 64 wide unless there is a time budget
 DEFAULT_STEPS = 20_000  # of all networks, without a budget
-ARITHMETIC, COSINE, OVERHEAD = (
-    75e9,
-    1e-8,
-    2e-4,
-)  # a first guess: operations a second, seconds a cosine, a step
+# a first guess: operations a second, seconds a cosine, a step
+ARITHMETIC, COSINE, OVERHEAD = 45e9, 1e-8, 2e-4
 
 
 @dataclass(frozen=True, eq=False)
@@ -150,9 +148,9 @@ def first_plan(network: Network, rows: int, folds: int, budget: Budget | None) -
     batch = min(256, -(-rows // 32) * 32)
     epochs = int(np.clip(DEFAULT_STEPS * batch / (folds * rows), LEAST_EPOCHS, 2 * GOOD_EPOCHS))
     if budget is not None and budget.seconds is not None:
-        for width in (256, 128, 64):
+        for width, enough in WIDTHS:
             epoch = _guessed_epoch(network, rows, PackPlan((width,) * 3, batch, 1, 1))
-            if budget.seconds / (epoch * folds) >= ENOUGH_EPOCHS:
+            if budget.seconds / (epoch * folds) >= enough:
                 break
     elif budget is not None and budget.members is not None:
         recipes, epochs = max(1, budget.members // folds), GOOD_EPOCHS
@@ -212,11 +210,14 @@ def train_pack(
     members = [member for candidate in packed for member in candidate]
     for member in members:
         member.horizon = plan.epochs * _steps(_rows(member), plan.batch_size)
-    legs = [Legs(m.horizon, max(1, m.horizon // min(plan.epochs, LOOKS))) for m in members]
+    legs = [Legs(None, max(1, m.horizon // min(plan.epochs, LOOKS))) for m in members]
     growing = _Growing(task, packed, on_ensemble)
+    timing = None if seconds is None else _Timing(members, plan, began + seconds * PLANNED)
 
     def told(member: Member) -> None:
         growing.see(member)
+        if timing is not None:
+            timing.see(member)
         if on_leg is not None:
             on_leg(member)
 
@@ -281,6 +282,35 @@ def _pace(population: Population, members: Sequence[Member], at_once: int) -> fl
         if took > TRIAL_SECONDS or steps > 500:
             return took / (steps * -(-len(members) // at_once))
         steps *= 4
+
+
+class _Timing:
+    """Moves the ends of all networks' training so that the last one comes in time, its schedule run through.
+
+    A trial of a second says little of the next minutes on a machine with other work. What is left of each
+    network's training is stretched or shortened by the same factor, so that schedules bend, not break.
+    """
+
+    def __init__(self, members: Sequence[Member], plan: PackPlan, end: float) -> None:
+        self._members, self._end = list(members), end
+        self._most = MOST_EPOCHS / plan.epochs * max(m.horizon for m in members)
+        self._seen = [(time.monotonic(), 0)]
+
+    def see(self, member: Member) -> None:
+        """Note the pace after a leg of a network, and move the ends of those that are not done."""
+        now, done = time.monotonic(), sum(m.step for m in self._members)
+        self._seen.append((now, done))
+        while len(self._seen) > 2 and now - self._seen[1][0] > WINDOW:
+            del self._seen[0]
+        then, before = self._seen[0]
+        going = [m for m in self._members if m.step < m.horizon and not m.diverged]
+        left = sum(m.horizon - m.step for m in going)
+        if now - then < WINDOW or not left or done == before:
+            return
+        factor = (done - before) / (now - then) * max(self._end - now, 0.0) / left
+        for one in going:
+            rest = round((one.horizon - one.step) * factor)
+            one.horizon = int(min(one.step + max(1, rest), max(self._most, one.step + 1)))
 
 
 class _Growing:

@@ -88,15 +88,23 @@ class Member:
 
 @dataclass(frozen=True)
 class Legs:
-    """How far to go: to step ``until``, evaluating every ``every`` steps, with early stopping."""
+    """How far to go: to step ``until``, evaluating every ``every`` steps, with early stopping.
 
-    until: int
+    Without ``until`` a member goes to its ``horizon``, wherever that stands then: what is told of a leg may
+    move it, for the members of a chunk alike.
+    """
+
+    until: int | None
     every: int
     patience: int | None = None  # steps without a better state; None never stops early
     keep_losses: bool = False
     singly: bool = False  # one evaluation a call, so that ``on_leg`` sees the state of each
 
-    def looks(self, step: int) -> Iterator[int]:
-        """Return the steps after ``step`` at which to evaluate."""
-        yield from range(step + self.every - step % self.every, self.until, self.every)
-        yield self.until
+    def end(self, member: Member) -> int:
+        """Return the step that the member is to reach."""
+        return member.horizon if self.until is None else self.until
+
+    def looks(self, step: int, end: int) -> Iterator[int]:
+        """Return the steps after ``step`` at which to evaluate, up to the last one."""
+        yield from range(step + self.every - step % self.every, end, self.every)
+        yield end

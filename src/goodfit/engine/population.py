@@ -142,7 +142,7 @@ class Population:
 
     @staticmethod
     def _goes_on(member: Member, legs: Legs) -> bool:
-        return not member.stopped and not member.diverged and member.step < legs.until
+        return not member.stopped and not member.diverged and member.step < legs.end(member)
 
     def _chunks(self, tasks: Sequence[tuple[Member, Legs]]) -> list[tuple[list[Member], Legs]]:
         """Group members of equal structure, step and legs into chunks, those with most work to do first.
@@ -151,15 +151,15 @@ class Population:
         """
 
         def work(member: Member, legs: Legs) -> int:
-            return flops_per_step(self.network, member.recipe) * (legs.until - member.step)
+            return flops_per_step(self.network, member.recipe) * (legs.end(member) - member.step)
 
         groups: dict[Any, list[Member]] = {}
         for member, legs in sorted(tasks, key=lambda task: -work(*task)):
             structure = jax.tree.structure(member.recipe.for_program(self.dtype))
-            place = (structure, member.step, legs, self.judged_size(member))
+            place = (structure, member.step, legs, legs.end(member), self.judged_size(member))
             groups.setdefault(place, []).append(member)
         first, others, met = [], [], set()
-        for (structure, _, legs, judged), group in groups.items():
+        for (structure, _, legs, _, judged), group in groups.items():
             size = self.plan(group[0].recipe).chunk
             chunks = [(group[i : i + size], legs) for i in range(0, len(group), size)]
             new = (structure, judged) not in met  # a program of its own
@@ -287,7 +287,8 @@ class _Runner:
 
     def _looks(self, legs: Legs) -> list[int]:
         """Return the steps at which the next call evaluates; none if the first is too far for one call."""
-        looks = [n for n in islice(legs.looks(self.step), LOOKS) if n <= self.step + STEPS]
+        end = max(legs.end(self.places[0]), self.step + 1)
+        looks = [n for n in islice(legs.looks(self.step, end), LOOKS) if n <= self.step + STEPS]
         pace = self.population._pace.get(self.structure)
         if legs.singly or legs.patience is not None or pace is None:
             return looks[:1]
