@@ -31,7 +31,7 @@ from goodfit.techniques.optimizers import AdamW, LearningRateFactors
 from goodfit.techniques.schedules import CosLog, FlatCosine
 
 GOOD_EPOCHS = 128  # of a network, where there is time for several
-WIDTHS = ((256, 384), (128, 80), (64, 0))  # of layers, and the epochs that a time must allow to take them
+WIDTHS = ((256, 600), (128, 100), (64, 0))  # of layers, and the epochs that a time must allow to take them
 MOST_EPOCHS, LEAST_EPOCHS = 256, 24
 MOST_RECIPES = 32
 LOOKS = 32  # evaluations of a network, at most
