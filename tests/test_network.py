@@ -177,12 +177,15 @@ def test_architecture_says_what_prediction_needs():
         "activation": "tanh",
         "categories": [2, 9],
         "category_width": 8,
+        "conv": [],
         "frequencies": 16,
         "head": "softmax",
         "hidden": [8, 4],
         "hidden_scale": 0.75,
+        "image": [],
         "input_scale": 0.5,
         "inputs": 5,
+        "kernel": 3,
         "norm": "batch",
         "norm_epsilon": 1e-3,
         "norm_position": "after",
@@ -190,6 +193,7 @@ def test_architecture_says_what_prediction_needs():
         "numbers": 2,
         "outputs": 3,
         "parametric": True,
+        "submodels": 1,
     }
     plain = Network(5, 1, "squared_error").architecture(Recipe(()))
     assert (plain["norm"], plain["hidden_scale"], plain["head"], plain["hidden"]) == (
