@@ -29,8 +29,15 @@ lint: $(VENV)/.ready
 	$(BIN)/ruff format --check .
 	$(BIN)/pyright --pythonpath $(BIN)/python
 
-bench: $(VENV)/.ready
-	$(BIN)/python benchmarks/engine.py
+# PyTorch first: asked for together with what needs it, its build for GPUs may come, gigabytes large.
+$(VENV)/.bench-ready: $(VENV)/.ready
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check torch==2.13.0
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[bench]'
+	touch $@
+
+# Speed beside other libraries, about 40 minutes with nothing else running; `make bench ROW=a` runs one row.
+bench: $(VENV)/.bench-ready
+	$(BIN)/python benchmarks/speed.py $(if $(ROW),--row $(ROW))
 
 # docs/gallery.md and its figures, from MNIST (GOODFIT_DATA) or scikit-learn's digits; goes on where it was.
 gallery: $(VENV)/.ready

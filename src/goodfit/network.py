@@ -30,7 +30,7 @@ from goodfit.techniques.activations import ACTIVATIONS
 from goodfit.techniques.augmentation import augment
 from goodfit.techniques.convolution import convolve, max_pool
 from goodfit.techniques.initializers import DataDriven
-from goodfit.techniques.linear import linear
+from goodfit.techniques.linear import linear, turned_linear
 from goodfit.techniques.losses import LOSSES
 from goodfit.techniques.normalization import (
     BatchNorm,
@@ -224,6 +224,7 @@ class Network:
         training: Training | None = None,
         step: Array | int = 0,
         tap: Callable[[Array, Array], Array] | None = None,
+        turned: bool = False,
     ) -> tuple[Array, Params]:
         """Return outputs (B, outputs) before the head, and the running statistics after the pass.
 
@@ -231,7 +232,7 @@ class Network:
         or uint8, cast to the parameters' type. In evaluation (``training=None``) ``step`` is the number of
         updates made (batch norm's bias correction needs it) and running statistics come back as they are.
         ``tap(before, after)`` is shown each hidden layer's values before and after its activation function,
-        (B, n) or (B·k, n), and returns what goes on from there.
+        (B, n) or (B·k, n), and returns what goes on. ``turned``: weights are as `turned_linear` takes them.
         """
         activate = ACTIVATIONS[recipe.activation]
         drop, norm = recipe.drop, recipe.norm
@@ -259,7 +260,7 @@ class Network:
                 h = max_pool(h)
             h = h.reshape(len(h), -1)
         for i in range(len(recipe.hidden)):
-            h = _layer(recipe, params, f"hidden.{i}", h)
+            h = _layer(recipe, params, f"hidden.{i}", h, turned)
             h = normalized("before", f"hidden.{i}", h)
             before, h = h, activate(h)
             h = before + params[f"hidden.{i}.activation"] * (h - before) if recipe.parametric else h
@@ -267,7 +268,7 @@ class Network:
             h = normalized("after", f"hidden.{i}", h)
             h = h if drop is None else _dropped(drop, h, training, i)
         if recipe.submodels == 1:
-            return _layer(recipe, params, "output", h), new_running
+            return _layer(recipe, params, "output", h, turned), new_running
         outputs = _heads(recipe, params, h)
         if training is None:
             outputs = LOSSES[self.loss].mean_of(outputs)
@@ -353,10 +354,10 @@ def _generator(seed: int, what: int) -> np.random.Generator:
     return np.random.Generator(np.random.Philox(key=np.array([seed, INIT * 2**32 + what], np.uint64)))
 
 
-def _layer(recipe: Recipe, params: Params, name: str, h: Array) -> Array:
+def _layer(recipe: Recipe, params: Params, name: str, h: Array, turned: bool) -> Array:
     """Return ``h @ W + b``, or in the NTK parametrisation ``h @ W/√n_in + b``."""
     h = h * h.shape[1] ** -0.5 if recipe.ntk else h
-    return linear(h, params[f"{name}.weight"], params[f"{name}.bias"])
+    return (turned_linear if turned else linear)(h, params[f"{name}.weight"], params[f"{name}.bias"])
 
 
 def _dropped(drop: Dropout, h: Array, training: Training | None, layer: int) -> Array:

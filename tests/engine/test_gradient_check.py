@@ -129,7 +129,7 @@ def test_float64_does_not_leak():
 
 @pytest.mark.usefixtures("fresh_programs")
 def test_a_wrong_factor_in_the_linear_layer_is_found():
-    linear = network_module.linear
+    linear = network_module.turned_linear
     forward, backward = linear.fwd, linear.bwd
 
     def wrong(saved, dy):

@@ -103,7 +103,7 @@ def nothing_is_compiled(monkeypatch):
 
         def lower(self, state, recipe, orders, data, holdout):
             looks = np.zeros((2, len(orders.ends), 1))
-            report = Report(np.zeros(len(orders.rows)), np.float32(0), *looks, np.zeros(len(holdout.rows)))
+            report = Report(np.zeros(len(orders.rows)), *looks, np.zeros(len(holdout.rows)))
 
             def step_on(state, recipe, orders, data, holdout):
                 return state._replace(step=state.step + orders.ends[orders.stretches - 1]), report

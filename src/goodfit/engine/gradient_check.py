@@ -16,7 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.flatten_util import ravel_pytree
 
-from goodfit.engine.member import Data, Orders, State, first_state, train_step
+from goodfit.engine.member import Data, Orders, State, first_state, held, train_step
 from goodfit.errors import InputError, must_be
 from goodfit.network import Network
 from goodfit.recipe import Recipe
@@ -142,13 +142,12 @@ def _given_and_numeric(
     """Return the gradient that a step ``w ← w − g`` took, and the central differences of its loss."""
 
     def one_step(params: dict[str, Array]) -> tuple[Array, dict[str, Array]]:
-        after, loss, _ = train_step(
-            network, recipe, start._replace(params=params), data, orders.rows[0], orders
-        )
+        state = held(recipe, start._replace(params=params))
+        after, loss = train_step(network, recipe, state, data, orders.rows[0], orders)
         weights = [w for key, w in params.items() if key.endswith(".weight")]
         decay = recipe.weight_decay
         extra = 0.0 if isinstance(decay, BatchDecay) else l2_penalty(weights, decay)  # else in it already
-        return loss + extra, after.params
+        return loss + extra, held(recipe, after).params
 
     flat, unravel = ravel_pytree(start.params)
 

@@ -17,6 +17,7 @@ import numpy as np
 
 from goodfit.network import DROPOUT, Network, Training
 from goodfit.recipe import Recipe
+from goodfit.techniques.foreign import Optax
 from goodfit.techniques.losses import LOSSES
 from goodfit.techniques.regularization import BatchDecay, fold_in, l2_penalty
 
@@ -73,7 +74,6 @@ class Report(NamedTuple):
     """What a leg tells."""
 
     losses: Array  # (K,) training loss by step, penalty left out (but `BatchDecay`'s); NaN where none was run
-    gradient_norm: Array  # of the last step
     holdout_loss: Array  # (LOOKS, S) weighted means; NaN without evaluation
     holdout_error: Array  # (LOOKS, S) share of wrong labels, or mean squared error
     costs: Array  # (V,) of the leg's best state, by row: error or loss, whichever decides; 0 where padded
@@ -101,7 +101,9 @@ def _loss_and_gradient(network: Network, recipe: Recipe, state: State, data: Dat
     training = Training(valid, fold_in(fold_in(seed, DROPOUT), state.step), state.step)
 
     def loss_of(params):
-        outputs, running = network.apply(recipe, params, state.running, x, training=training)
+        outputs, running = network.apply(
+            recipe, params, state.running, x, training=training, turned=turns(recipe)
+        )
         per_row = network.losses(recipe, outputs, y)
         return jnp.sum(per_row * weight) / jnp.maximum(jnp.sum(weight), 1e-12), running
 
@@ -112,18 +114,24 @@ def _gradient_norm(grads: dict[str, Array]) -> Array:
     return jnp.sqrt(sum((jnp.sum(jnp.square(g)) for g in grads.values()), start=jnp.zeros(())))
 
 
-def train_step(network: Network, recipe: Recipe, state: State, data: Data, rows: Array, orders: Orders):
-    """Return the state after one update, the loss before it, and the gradient's norm.
+def _clipped(grads: dict[str, Array], most: Array) -> dict[str, Array]:
+    norm = _gradient_norm(grads)
+    shrink = jnp.minimum(1.0, most / jnp.maximum(norm, 1e-12))
+    return {key: g * shrink for key, g in grads.items()}
 
-    A loss or gradient that is not finite leaves the member as it is and marks it diverged for good.
+
+def train_step(network: Network, recipe: Recipe, state: State, data: Data, rows: Array, orders: Orders):
+    """Return the state after one update, and the loss before it.
+
+    A loss that is not finite marks the member diverged, and from there on its step stands still. Its other
+    arrays go on and are worth nothing: whoever runs the leg goes back to the last finite state, since to
+    choose between old and new arrays at each step would cost every member a tenth of its time.
     """
     step = state.step.astype(jnp.float32)
     recipe = recipe.at(step, orders.horizon)
     (loss, running), grads = _loss_and_gradient(network, recipe, state, data, rows, orders.seed)
-    norm = _gradient_norm(grads)
     if recipe.clip_norm is not None:
-        shrink = jnp.minimum(1.0, recipe.clip_norm / jnp.maximum(norm, 1e-12))
-        grads = {key: g * shrink for key, g in grads.items()}
+        grads = _clipped(grads, recipe.clip_norm)
     decay = recipe.weight_decay
     if isinstance(decay, BatchDecay):
         decay = decay.strength(jnp.sum(jnp.where(rows >= 0, data.weight[jnp.maximum(rows, 0)], 0.0)))
@@ -133,13 +141,21 @@ def train_step(network: Network, recipe: Recipe, state: State, data: Data, rows:
     if recipe.learning_rate_factors is not None:
         factor = {name: factor * recipe.learning_rate_factors.of(name) for name in state.params}
     params, slots = recipe.optimizer.step(state.params, grads, state.slots, step + 1.0, factor)
-    finite = jnp.isfinite(loss) & jnp.isfinite(norm)
-    going = finite & (state.code == RUNNING)
-    new = state._replace(params=params, slots=slots, running=running, step=state.step + 1)
-    kept = jax.tree.map(lambda fresh, old: jnp.where(going, fresh, old), new, state)
-    code = jnp.where(finite, state.code, DIVERGED).astype(jnp.int32)
     told = jnp.where(state.code == RUNNING, loss, jnp.nan)  # a member at rest has no further losses
-    return kept._replace(code=code), told, norm
+    code = jnp.where(jnp.isfinite(loss), state.code, DIVERGED).astype(jnp.int32)
+    made = state.step + (code == RUNNING)
+    return state._replace(params=params, slots=slots, running=running, step=made, code=code), told
+
+
+def _whole(state: State) -> Array:
+    """Tell whether all that the next step rests on is finite, and its squares too."""
+    floats = [a for a in jax.tree.leaves((state.params, state.slots, state.running)) if a.dtype.kind == "f"]
+    return jnp.isfinite(sum((jnp.sum(jnp.square(a)) for a in floats), start=jnp.zeros(())))
+
+
+def _end(state: State) -> State:
+    """Return a leg's last state, marked diverged if it is not whole though the losses were finite."""
+    return state._replace(code=jnp.where(_whole(state), state.code, DIVERGED).astype(jnp.int32))
 
 
 def _add_block(
@@ -159,7 +175,8 @@ def _add_block(
     weight = jax.lax.dynamic_slice_in_dim(holdout.weight, start, EVALUATION_ROWS, axis=1)
     step = state.step.astype(jnp.float32)
     y = holdout.y[rows]
-    outputs, _ = network.apply(recipe, state.params, state.running, holdout.x[rows], step=step)
+    x = holdout.x[rows]
+    outputs, _ = network.apply(recipe, state.params, state.running, x, step=step, turned=turns(recipe))
     loss, error = loss_kind.per_row(outputs, y), loss_kind.error(outputs, y)
     both = jnp.stack([loss, error, jnp.ones_like(loss)])
     inside = jnp.where(weight[:, None, :] > 0, both * weight[:, None, :], 0.0)  # padding may be NaN
@@ -173,7 +190,7 @@ def _keep_best(state: State, orders: Orders, report: Report, sums: Array, costs:
     loss, error = sums[:, 0] / sums[:, 2], sums[:, 1] / sums[:, 2]  # 0/0 = NaN: not evaluated
     key = jnp.where(orders.by_error > 0, error[0], loss[0])
     beats = jnp.where(orders.by_error > 1, key < state.best_key, key <= state.best_key)  # NaN never does
-    better = beats & (state.code == RUNNING)
+    better = beats & (state.code == RUNNING) & _whole(state)
     best = jax.tree.map(
         lambda fresh, old: jnp.where(better, fresh, old),
         (state.params, state.running, key, state.step),
@@ -191,8 +208,36 @@ def _blank(orders: Orders, holdout: Holdout):
     """Return the report before the first step, and sums and costs of an evaluation before its first block."""
     sets = holdout.weight.shape[0]
     unseen, costs = jnp.full((LOOKS, sets), jnp.nan), jnp.zeros(holdout.rows.shape[0])
-    report = Report(jnp.full(orders.rows.shape[0], jnp.nan), jnp.full((), jnp.nan), unseen, unseen, costs)
+    report = Report(jnp.full(orders.rows.shape[0], jnp.nan), unseen, unseen, costs)
     return report, (jnp.zeros((sets, 3)), costs)
+
+
+def turns(recipe: Recipe) -> bool:
+    """Tell whether a leg holds weights as `turned_linear` takes them: others' code may ask for shapes."""
+    return recipe.module is None and not isinstance(recipe.optimizer, Optax)
+
+
+def _turned(recipe: Recipe, params: dict[str, Array]) -> dict[str, Array]:
+    """Return parameters with the linear layers' weights turned, (n_out, n_in), or turned back.
+
+    Leading axes stay where they are, and so do the heads of several submodels.
+    """
+
+    def turns(name: str) -> bool:
+        heads = name == "output.weight" and recipe.submodels > 1
+        return name.startswith(("hidden.", "output.")) and name.endswith(".weight") and not heads
+
+    return {name: jnp.swapaxes(w, -1, -2) if turns(name) else w for name, w in params.items()}
+
+
+def held(recipe: Recipe, state: State) -> State:
+    """Return a state that is carried between legs as one holds it inside, or the other way round."""
+    if not turns(recipe):
+        return state
+    turn = functools.partial(_turned, recipe)
+    return state._replace(
+        params=turn(state.params), slots=tuple(map(turn, state.slots)), best_params=turn(state.best_params)
+    )
 
 
 def alone(what: Callable[..., Any], axes: Any) -> Callable[..., Any]:
@@ -217,8 +262,8 @@ def leg(
     """
 
     def step_on(i, state, recipe, orders, report):
-        state, loss, norm = train_step(network, recipe, state, data, orders.rows[i], orders)
-        return state, report._replace(losses=report.losses.at[i].set(loss), gradient_norm=norm)
+        state, loss = train_step(network, recipe, state, data, orders.rows[i], orders)
+        return state, report._replace(losses=report.losses.at[i].set(loss))
 
     steps_on = each(step_on, (None, 0, 0, _ORDERS, 0))
     add = each(functools.partial(_add_block, network), (0, 0, _ORDERS, _HOLDOUT, 0, 0, None))
@@ -235,4 +280,5 @@ def leg(
         )
         return keep(state, orders, report, sums, costs, j)
 
-    return jax.lax.fori_loop(0, orders.stretches, stretch, (state, blank))
+    state, report = jax.lax.fori_loop(0, orders.stretches, stretch, (held(recipe, state), blank))
+    return each(_end, (0,))(held(recipe, state)), report

@@ -313,6 +313,50 @@ class _Runner:
         if steps:
             self.population._pace[self.structure] = (time.perf_counter() - began) / steps
         self.step, self.looked = ends[-1], ends if blocks else []
+        before = np.ravel(arguments[0].code)
+        for place in np.flatnonzero(np.ravel(self.state.code) != before):
+            if self.places[place] is not self.places[place - 1] or not place:  # no dummy
+                self._go_back(int(place), arguments, steps)
+
+    def _go_back(self, place: int, arguments: tuple[Any, ...], steps: int) -> None:
+        """Put a member that diverged in the last call back to its last finite state.
+
+        The call is made again from the state before it, for fewer steps: bit for bit the same ones.
+        """
+        assert self.program is not None
+        before, recipes, orders, data, holdout = arguments
+        start = int(np.ravel(before.step)[place])
+        until = int(np.ravel(self.state.step)[place]) - start  # as many losses were finite
+        kept, low, high = before, 0, min(until + 1, steps)  # whole after so many steps, and not
+        tried = until if until < steps else steps - 1
+        while high - low > 1:
+            after, looks = np.zeros((2, LOOKS), np.int32)
+            after[0] = tried
+            again = orders._replace(stretches=np.int32(1), ends=after, blocks=looks)
+            state, _ = jax.block_until_ready(self.program(before, recipes, again, data, holdout))
+            if np.ravel(state.code)[place] == DIVERGED:
+                high = tried
+            else:
+                kept, low = state, tried
+            tried = high - 1 if high == until else (low + high) // 2
+        self._rest(place, kept, start + low)
+
+    def _rest(self, place: int, kept: State, step: int) -> None:
+        """Let a member rest at ``step`` as it stands in the state ``kept``; its best state stays."""
+        carried = ("params", "slots", "running")
+        if self.chunk == 1:
+            self.state = self.state._replace(step=np.int32(step), **{n: getattr(kept, n) for n in carried})
+            return
+
+        def put(now: Any, then: Any) -> np.ndarray:
+            now = np.array(now)
+            now[place] = np.asarray(then)[place]
+            return now
+
+        changed = {n: jax.tree.map(put, getattr(self.state, n), getattr(kept, n)) for n in carried}
+        steps = np.array(self.state.step)
+        steps[place] = step
+        self.state = self.state._replace(step=steps, **changed)
 
     def _keep_losses(self, began: int, places: list[int]) -> None:
         assert self.report is not None
@@ -327,7 +371,8 @@ class _Runner:
         best_before = 0 if member.state is None else int(member.state.best_step)
         state, report = self._take((self.state, self.report), place)
         member.state = state
-        for step, loss, error in zip(self.looked, *map(np.array, report[2:4]), strict=False):
+        looks = map(np.array, (report.holdout_loss, report.holdout_error))
+        for step, loss, error in zip(self.looked, *looks, strict=False):
             if step <= member.step:  # a diverged member rests at an earlier one
                 member.evaluations.append(Evaluation(step, loss, error))
         if int(state.best_step) > best_before:

