@@ -234,8 +234,7 @@ class Network:
         ``tap(before, after)`` is shown each hidden layer's values before and after its activation function,
         (B, n) or (B·k, n), and returns what goes on. ``turned``: weights are as `turned_linear` takes them.
         """
-        activate = ACTIVATIONS[recipe.activation]
-        drop, norm = recipe.drop, recipe.norm
+        activate, drop, norm = ACTIVATIONS[recipe.activation], recipe.drop, recipe.norm
         if recipe.augmentation and training is not None:
             x = self._augmented(recipe, x, training)
         if recipe.module is not None:
