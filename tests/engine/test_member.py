@@ -12,8 +12,9 @@ from goodfit.engine.order import BatchOrder
 from goodfit.engine.population import Legs, Member, Population
 from goodfit.network import DROPOUT, Training
 from goodfit.recipe import Recipe
+from goodfit.techniques.initializers import Gaussian
 from goodfit.techniques.losses import softmax_cross_entropy
-from goodfit.techniques.optimizers import SGD
+from goodfit.techniques.optimizers import SGD, Adam
 from goodfit.techniques.regularization import fold_in
 
 
@@ -58,34 +59,41 @@ def test_training_is_the_plain_loop_over_short_batches_too(runs, kind):
         np.testing.assert_allclose(member.state.params[key], w, rtol=2e-3, atol=2e-4, err_msg=key)
 
 
-def bad_member(number: int = 3) -> Member:
-    """Return a member that diverges after four good steps."""
-    return Member(Recipe((16, 16), optimizer=SGD(50.0), weight_decay=1e-4, batch_size=16), seed=3, horizon=40)
+def bad_member(decay: float = 1.0) -> Member:
+    """Return a member that diverges after three good steps, or other ones.
+
+    With decay 1 the loss of the fourth is finite and its gradient is not; with 0.5 the fifth's loss is none.
+    """
+    recipe = Recipe((16, 16), optimizer=SGD(50.0), weight_decay=decay, batch_size=16)
+    return Member(recipe, seed=3, horizon=40)
 
 
+@pytest.mark.parametrize(("decay", "good", "losses"), [(1.0, 3, 4), (0.5, 4, 4)])
 @pytest.mark.parametrize("chunk", [1, 8])
-def test_a_diverged_member_rests_at_its_last_finite_state_and_harms_no_neighbour(runs, chunk):
+def test_a_diverged_member_rests_at_its_last_finite_state_and_harms_no_neighbour(
+    runs, chunk, decay, good, losses
+):
     healthy = runs.train(runs.members("plain", range(8)), chunk)
     company = runs.members("plain", range(8))
-    company[3] = bad = bad_member()
+    company[3] = bad = bad_member(decay)
     told = []
     runs.train(company, chunk, on_leg=lambda m: told.append((m.seed, m.step)))
     for i in (0, 1, 2, 4, 5, 6, 7):
         assert runs.differences(healthy[i], company[i]) == []
     assert bad.diverged
-    assert bad.result == f"diverged at step {bad.step}" == "diverged at step 4"
+    assert bad.result == f"diverged at step {bad.step}" == f"diverged at step {good}"
     assert np.isfinite(np.concatenate([w.ravel() for w in map(np.asarray, bad.state.params.values())])).all()
-    until = runs.train([bad_member()], chunk, legs=Legs(4, 4))[0]
+    until = runs.train([bad_member(decay)], chunk, legs=Legs(good, good))[0]
     assert not until.diverged
     frozen, before = runs.bits(bad.state), runs.bits(until.state)
     unlike = [k for k in frozen if frozen[k] != before[k] and ".best" not in k]
     assert unlike == [".code"]
     assert bad.evaluations == [], "a state without a finite loss has no score"
-    assert [step for seed, step in told if seed == 3] == [4], "told once, then left alone"
-    assert np.isfinite(bad.loss_curve[:5]).all()
-    assert np.isnan(bad.loss_curve[5:]).all(), "a member at rest has no further losses"
+    assert [step for seed, step in told if seed == 3] == [good], "told once, then left alone"
+    assert np.isfinite(bad.loss_curve[:losses]).all()
+    assert np.isnan(bad.loss_curve[losses:]).all(), "a member at rest has no further losses"
     runs.train([bad], chunk)
-    assert bad.step == 4, "and does not go on"
+    assert bad.step == good, "and does not go on"
 
 
 @pytest.mark.parametrize("chunk", [1, 8])
@@ -180,3 +188,19 @@ def test_row_weights_are_as_good_as_repeated_rows(runs):
     Population(runs.NETWORK, x[twice], y[twice], chunk=1).advance([other], Legs(10, 10, keep_losses=True))
     np.testing.assert_allclose(one.loss_curve, other.loss_curve, rtol=1e-5)
     assert one.loss_curve[-1] < one.loss_curve[0]
+
+
+@pytest.mark.parametrize("chunk", [1, 8])
+def test_a_state_that_is_not_finite_is_found_though_no_loss_tells(runs, chunk):
+    """One row makes Adam's second moment overflow; the weights then stand still, all losses are finite."""
+    x, y = runs.problem()
+    x[77] = 1e22
+    recipe = Recipe((), optimizer=Adam(1e-30), init=Gaussian(1e-30), batch_size=16)
+    members = [Member(recipe, seed, horizon=40) for seed in range(3)]
+    Population(runs.NETWORK, x, y, chunk=chunk).advance(members, Legs(40, 40, keep_losses=True))
+    for member in members:
+        met = next(i for i in range(40) if 77 in BatchOrder(np.arange(150), 16, member.seed).block(i, 1)[0])
+        assert member.result == f"diverged at step {met}"
+        assert np.isfinite(member.loss_curve).all()
+        assert len(member.loss_curve) == met + 1
+        assert all(np.isfinite(slot["output.weight"]).all() for slot in member.state.slots)

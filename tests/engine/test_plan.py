@@ -26,10 +26,15 @@ from goodfit.techniques.optimizers import OPTIMIZERS, SGD
 
 
 @pytest.mark.parametrize(
-    ("hidden", "chunk"), [((), 4), ((32, 32), 4), ((64,), 4), ((65,), 1), ((8, 100), 1), ((512,), 1)]
+    ("hidden", "chunk"), [((), 8), ((32, 32), 4), ((64,), 4), ((65,), 1), ((8, 100), 1), ((512,), 1)]
 )
 def test_chunk_by_the_widest_hidden_layer(hidden, chunk):
     assert plan_for(Recipe(hidden)).chunk == chunk
+
+
+@pytest.mark.parametrize(("hidden", "batch_size", "chunk"), [((32, 32), 32, 8), ((33,), 32, 4), ((), 128, 8)])
+def test_more_a_chunk_where_each_has_little_to_do(hidden, batch_size, chunk):
+    assert plan_for(Recipe(hidden, batch_size=batch_size)).chunk == chunk
 
 
 def test_overrides():

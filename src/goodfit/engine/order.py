@@ -1,6 +1,6 @@
 """Which rows each step sees: a pure function of (order seed, fold, epoch), drawn on the host.
 
-A permutation of 60,000 rows takes NumPy 0.8 ms and `jax.random` 26 ms.
+A permutation of 60,000 rows takes NumPy's SFC64 0.5 ms, its Philox 0.8 and `jax.random` 26.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class BatchOrder:
 
     def _epoch_batches(self, epoch: int) -> np.ndarray:
         if epoch != self._epoch:
-            rng = np.random.Generator(np.random.Philox(key=np.array([self.seed, epoch], np.uint64)))
+            rng = np.random.Generator(np.random.SFC64([self.seed, epoch]))
             n, places = len(self.rows), self.steps_per_epoch * self.batch_size
             padded = np.full(places, PADDING)
             drawn = rng.integers(n, size=places) if self.replacement else rng.permutation(n)

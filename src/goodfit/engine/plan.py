@@ -13,7 +13,8 @@ from goodfit.errors import InputError, must_be
 from goodfit.network import Network
 from goodfit.recipe import Recipe
 
-NARROW = 64  # up to this width four members a call hide the overheads (eight hardly more); above it one does
+NARROW = 64  # up to this width four members a call hide the overheads; above it one does
+LITTLE = 1024  # numbers of a layer's batch up to which eight members a call are a tenth faster than four
 
 
 @dataclass(frozen=True)
@@ -45,8 +46,9 @@ def plan_for(recipe: Recipe, *, chunk: int | None = None, lanes: int | None = No
         if value is not None and (not isinstance(value, int) or value < 1):
             raise must_be(name, "a whole number >= 1", value)
     on_gpu = jax.default_backend() == "gpu"
-    narrow = max(recipe.hidden, default=1) <= NARROW and not recipe.conv  # a convolution fills a core alone
-    rule = 16 if on_gpu else 4 if narrow else 1
+    widest = max(recipe.hidden, default=1)
+    narrow = widest <= NARROW and not recipe.conv  # a convolution fills a core alone
+    rule = 16 if on_gpu else 1 if not narrow else 8 if widest * recipe.batch_size <= LITTLE else 4
     return Plan(chunk or rule, 1 if on_gpu else lanes or available_cores())
 
 

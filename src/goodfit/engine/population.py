@@ -252,7 +252,8 @@ class _Runner:
 
     def __init__(self, population: Population, places: list[Member]) -> None:
         self.population, self.places, self.chunk = population, places, len(places)
-        self.recipes = self._stack([m.recipe.for_program(population.dtype) for m in places])
+        recipes = self._stack([m.recipe.for_program(population.dtype) for m in places])
+        self.recipes = jax.device_put(recipes)  # once, not at each call
         self.step = places[0].step
         self.orders = [population.order_of(m) for m in places]
         self.state = self._stack([m.state or population.first_state(m) for m in places])
@@ -260,7 +261,7 @@ class _Runner:
         shared = population._holdout
         self.holdout = Holdout(*shared, *jax.device_put((self._stack(list(rows)), self._stack(list(sets)))))
         self.blocks = population.blocks(places)
-        self.structure = (jax.tree.structure(self.recipes), population.judged_size(places[0]))
+        self.structure = (jax.tree.structure(recipes), population.judged_size(places[0]))
         self.program: Callable[..., Any] | None = None
         self.report: Report | None = None
         self.looked: list[int] = []  # the steps that the report's first evaluations were made at
