@@ -21,7 +21,6 @@ def use_cores() -> None:
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:CORES])
     os.environ.update(dict.fromkeys(THREADS, str(CORES)))
-    os.environ["OMP_WAIT_POLICY"] = "PASSIVE"  # threads that spin would slow whoever runs next
 
 
 def sgemm_peak() -> float:
