@@ -97,6 +97,14 @@ def flops_per_step(network: Network, recipe: Recipe) -> int:
     return int(rows * (6 * products.sum() - 2 * products[0]))  # no gradient for the rows
 
 
+def compiling(recipe: Recipe) -> int:
+    """Return a number that grows with the time that this recipe's program takes to compile: of its parts."""
+    parts = 3 + 2 * recipe.optimizer.slots + 3 * (recipe.norm is not None) + 2 * (recipe.drop is not None)
+    parts += 2 * recipe.parametric + (recipe.schedule is not None)
+    layers = len(recipe.hidden) + 2 * len(recipe.conv) + 1
+    return layers * parts + (10 if recipe.embedding is not None else 0) + 10 * (recipe.submodels > 1)
+
+
 def available_bytes() -> int:
     """Return how much memory this process may still take (4 GiB where the system does not tell)."""
     try:

@@ -30,8 +30,8 @@ from goodfit.engine.member import (
     first_state,
 )
 from goodfit.engine.order import STEPS, Batches, BatchOrder
-from goodfit.engine.plan import Plan, bucket, flops_per_step, padded, plan_for
-from goodfit.engine.program import program_for
+from goodfit.engine.plan import Plan, bucket, compiling, flops_per_step, padded, plan_for
+from goodfit.engine.program import compilations, program_for
 from goodfit.network import Network
 from goodfit.recipe import Recipe
 from goodfit.techniques.initializers import DataDriven
@@ -147,7 +147,8 @@ class Population:
     def _chunks(self, tasks: Sequence[tuple[Member, Legs]]) -> list[tuple[list[Member], Legs]]:
         """Group members of equal structure, step and legs into chunks, those with most work to do first.
 
-        One chunk of each structure leads, so that lanes compile different programs at once.
+        One chunk of each structure leads, so that lanes come to all programs early; as long as there is none,
+        those that are soonest compiled go before the others.
         """
 
         def work(member: Member, legs: Legs) -> int:
@@ -166,6 +167,8 @@ class Population:
             met.add((structure, judged))
             first += chunks[:new]
             others += chunks[new:]
+        if not compilations():
+            first.sort(key=lambda task: compiling(task[0][0].recipe))
         return first + others
 
     def order_of(self, member: Member) -> Batches:

@@ -22,6 +22,9 @@ from goodfit.network import Network
 _programs: dict[Any, Any] = {}
 _locks: dict[Any, threading.Lock] = {}
 _guard = threading.Lock()
+# One program at a time: tracing holds the interpreter, and compiling uses all cores by itself. Two at once would
+# both be late, where one can already train while the next is compiled.
+_tracing, _compiling = threading.Lock(), threading.Lock()
 
 
 def compilations() -> int:
@@ -42,7 +45,10 @@ def program_for(network: Network, chunk: int, arguments: tuple[Any, ...]) -> Cal
     with lock:  # two lanes that need the same program: one compiles, the other waits
         if key not in _programs:
             each = alone if chunk == 1 else jax.vmap
-            _programs[key] = jax.jit(functools.partial(leg, network, each)).lower(*arguments).compile()
+            with _tracing:
+                lowered = jax.jit(functools.partial(leg, network, each)).lower(*arguments)
+            with _compiling:
+                _programs[key] = lowered.compile()
     return _programs[key]
 
 
