@@ -22,7 +22,7 @@ from goodfit.network import Network
 _programs: dict[Any, Any] = {}
 _locks: dict[Any, threading.Lock] = {}
 _guard = threading.Lock()
-# One program at a time: tracing holds the interpreter, and compiling uses all cores by itself. Two at once would
+# One program at a time: tracing holds the interpreter, compiling uses all cores by itself. Two at once would
 # both be late, where one can already train while the next is compiled.
 _tracing, _compiling = threading.Lock(), threading.Lock()
 
