@@ -1,0 +1,1 @@
+"""The parts of the growth benchmark: see `benchmarks/growth.py`."""
