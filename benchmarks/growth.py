@@ -8,7 +8,7 @@
 `--growth` times training by members, width, depth, rows and columns, on noise, the rest held fixed: three
 repetitions of a series, each through all its points, compiled beforehand. It prints the points and the slope
 of log time by log work (operations a step × members × steps) over the upper half of the range, and draws
-build/growth/growth.png. About 6 minutes on two cores; nothing else should run meanwhile.
+build/growth/growth.png. About 4 minutes on two cores; nothing else should run meanwhile.
 
 `--memory` trains 10,000 members 64-32-32-10 and 1,000 members 784-100×6-10 for 20 steps, each in a process of
 its own, and holds their memory against `member_bytes` and against 8 GiB. About 1 minute.
