@@ -14,6 +14,7 @@ from goodfit.network import Network
 from goodfit.recipe import Recipe
 
 NARROW = 64  # up to this width four members a call hide the overheads; above it one does
+OBJECTS = 50_000  # bytes of Python objects around a member's arrays, measured: 28 to 47 thousand
 LITTLE = 1024  # numbers of a layer's batch up to which eight members a call are a tenth faster than four
 
 

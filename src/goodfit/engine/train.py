@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from goodfit.engine.plan import check_memory, member_bytes
+from goodfit.engine.plan import OBJECTS, check_memory, member_bytes
 from goodfit.engine.population import Legs, Member, Population
 from goodfit.engine.program import use_cache
 from goodfit.errors import InputError, must_be
@@ -70,7 +70,7 @@ def train(
     population = Population(network, x, target, holdout=holdout, chunk=chunk, lanes=lanes)
     chosen = seed_list(seeds)
     orders = _order_list(order, chosen)
-    total = sum(member_bytes(network, r) for r in recipes) * len(chosen)
+    total = sum(member_bytes(network, r) + OBJECTS for r in recipes) * len(chosen)
     check_memory(total + 2 * x.nbytes, f"Training {len(recipes) * len(chosen)} members")
     use_cache()
     members = [Member(r, s, o) for r in recipes for s, o in zip(chosen, orders, strict=True)]
