@@ -11,7 +11,37 @@ from hypothesis import settings
 settings.register_profile("any machine", deadline=None)  # a busy one must fail no test
 settings.load_profile("any machine")
 
+# Of long catalogues, whose rows each compile a program, these rows are tried each time, the others when slow.
+QUICK = {
+    "test_gradients_are_right": {
+        *("activation relu", "activation tanh", "batch norm before", "layer norm before", "dropout inverted"),
+        *("loss softmax_cross_entropy, 3", "loss squared_error, 3", "depth 3", "padding", "weight decay"),
+        *("no hidden layer", "a batch's weight decay"),
+    },
+    "test_the_healthy_are_left_alone": {"relu", "sigmoid", "sgd", "linear"},
+    "test_the_sick_are_found": {"small weights", "large weights, relu", "large steps", "small steps"},
+    "test_every_activation": {"relu", "tanh", "gelu"},
+    "test_every_loss_with_one_column": {"()-softmax_cross_entropy", "()-squared_error", "(1,)-poisson"},
+    "test_prediction_is_the_trained_network": {"all", "no norm"},
+    "test_every_optimizer_moves_every_kernel": {"Adam", "SGD"},
+    "test_prediction_is_the_evaluation_of_training": {"all", "batch norm"},
+    "test_other_metrics": {"wine-log_loss", "diabetes-mae"},
+}
 _SIBLING = Path(__file__).resolve().parents[2] / "shared" / "data"
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the rows of long catalogues slow, but for `QUICK`."""
+    for name, quick in QUICK.items():
+        rows = {
+            item.callspec.id: item
+            for item in items
+            if isinstance(item, pytest.Function) and item.originalname == name and hasattr(item, "callspec")
+        }
+        for row in rows.keys() - quick:
+            rows[row].add_marker(pytest.mark.slow)
+        assert len(rows) < 2 or quick <= rows.keys(), f"{name} has no row {quick - rows.keys()}"
 
 
 def find_data_folder() -> Path | None:

@@ -12,7 +12,9 @@ import pytest
 from goodfit.data.builtin import read_known
 from goodfit.data.schema import Schema
 from goodfit.data.target import TargetCodec
+from goodfit.engine import member, program
 from goodfit.engine.gradient_check import gradient_check
+from goodfit.engine.member import part_of
 from goodfit.engine.plan import flops_per_step, member_bytes
 from goodfit.engine.train import train
 from goodfit.errors import InputError, ModelFileError
@@ -213,3 +215,27 @@ def test_a_recipe_of_images_survives_json():
     assert Recipe.from_json(RECIPE.to_json()) == RECIPE
     assert "3x3 convolutions to 5, 6 channels" in RECIPE.text()
     assert "Shift" in RECIPE.text()
+
+
+@pytest.mark.parametrize(("batch_size", "size"), [(64, 16), (60, 15), (16, 0), (61, 0), (100, 10)])
+def test_a_batch_is_gone_through_by_parts_that_divide_it(batch_size, size):
+    recipe = Recipe((5,), conv=(3,), batch_size=batch_size)
+    assert part_of(recipe) == size
+    assert part_of(dataclasses.replace(recipe, batch_norm=True)) == 0, "which needs all of it"
+    assert part_of(Recipe((5,), batch_size=batch_size)) == 0, "no image, no part"
+
+
+def test_parts_make_the_same_step_as_the_batch(monkeypatch):
+    """The last batch, of 22 rows, has a part that is padding alone; each part has masks of its own."""
+    x, y = images(150)
+    recipe = Recipe((11,), conv=(5, 6), label_smoothing=0.1, optimizer=Adam(0.003), batch_size=64)
+    parts = train(recipe, x, y, epochs=3)[0]
+    dropped = train(dataclasses.replace(recipe, dropout=0.5), x, y, epochs=3)[0]
+    monkeypatch.setattr(member, "part_of", lambda recipe: 0)
+    monkeypatch.setattr(program, "_programs", {})
+    whole = train(recipe, x, y, epochs=3)[0]
+    np.testing.assert_allclose(parts.loss_curve, whole.loss_curve, rtol=1e-5)
+    for name, w in whole.weights()[0].items():
+        np.testing.assert_allclose(parts.weights()[0][name], w, rtol=1e-3, atol=1e-5)
+    other = train(dataclasses.replace(recipe, dropout=0.5), x, y, epochs=3)[0]
+    assert abs(dropped.loss_curve - other.loss_curve).max() > 1e-3

@@ -19,11 +19,13 @@ from goodfit.network import DROPOUT, Network, Training
 from goodfit.recipe import Recipe
 from goodfit.techniques.foreign import Optax
 from goodfit.techniques.losses import LOSSES
+from goodfit.techniques.normalization import BatchNorm
 from goodfit.techniques.regularization import BatchDecay, fold_in, l2_penalty
 
 Array = Any
 RUNNING, DIVERGED = 0, 1  # result codes
 LOOKS = 64  # stretches of one leg
+PART = 16  # images that are gone through at a time: what a convolution makes of more leaves the cache
 EVALUATION_ROWS = 512  # rows of one evaluation block: enough to fill the matrix unit, small enough for L2
 
 
@@ -92,22 +94,58 @@ def first_state(network: Network, recipe: Recipe, seed: int, sample: np.ndarray 
     return State(params, slots, running, zero, zero, params, running, np.float32(np.inf), zero)
 
 
-def _loss_and_gradient(network: Network, recipe: Recipe, state: State, data: Data, rows: Array, seed: Array):
-    """Return (loss, running statistics) and gradients on the batch of ``rows`` (B,)."""
-    picked = jnp.maximum(rows, 0)
-    valid = (rows >= 0).astype(jnp.float32)
-    x, y = data.x[picked], data.y[picked]
-    weight = data.weight[picked] * valid
-    training = Training(valid, fold_in(fold_in(seed, DROPOUT), state.step), state.step)
+def part_of(recipe: Recipe) -> int:
+    """Return how many images of a batch are gone through at a time: the most that divide it, up to `PART`.
+
+    0 is the batch as a whole: where there are no convolutions, where batch norm needs all of it, and where it
+    has no such divisor.
+    """
+    if not recipe.conv or isinstance(recipe.norm, BatchNorm):
+        return 0
+    most = max(n for n in range(1, PART + 1) if recipe.batch_size % n == 0)
+    return most if PART // 2 <= most < recipe.batch_size else 0
+
+
+def _summed(network: Network, recipe: Recipe, state: State, rows: tuple[Array, ...], training: Training):
+    """Return the weighted sum of the losses of ``rows`` (x, y, weight), running statistics, and gradients."""
+    x, y, weight = rows
 
     def loss_of(params):
         outputs, running = network.apply(
             recipe, params, state.running, x, training=training, turned=turns(recipe)
         )
-        per_row = network.losses(recipe, outputs, y)
-        return jnp.sum(per_row * weight) / jnp.maximum(jnp.sum(weight), 1e-12), running
+        return jnp.sum(network.losses(recipe, outputs, y) * weight), running
 
     return jax.value_and_grad(loss_of, has_aux=True)(state.params)
+
+
+def _loss_and_gradient(network: Network, recipe: Recipe, state: State, data: Data, rows: Array, seed: Array):
+    """Return (loss, running statistics) and gradients on the batch of ``rows`` (B,)."""
+    picked = jnp.maximum(rows, 0)
+    valid = (rows >= 0).astype(jnp.float32)
+    weight = data.weight[picked] * valid
+    batch = data.x[picked], data.y[picked], weight / jnp.maximum(jnp.sum(weight), 1e-12)
+    training = Training(valid, fold_in(fold_in(seed, DROPOUT), state.step), state.step)
+    size = part_of(recipe)
+    if size:
+        return _by_parts(network, recipe, state, batch, training, size)
+    return _summed(network, recipe, state, batch, training)
+
+
+def _by_parts(network, recipe, state, batch, training, size):
+    """Return what `_summed` does, ``size`` rows at a time: their images stay in the core's own cache."""
+
+    def part(i, carried):
+        loss, grads = carried
+        some = [jax.lax.dynamic_slice_in_dim(a, i * size, size) for a in (*batch, training.valid)]
+        one = training._replace(valid=some.pop(), key=fold_in(training.key, i))
+        (more, _), steeper = _summed(network, recipe, state, tuple(some), one)
+        return loss + more, {key: g + steeper[key] for key, g in grads.items()}
+
+    nothing = {key: jnp.zeros_like(w) for key, w in state.params.items()}
+    first = jnp.zeros((), state.best_key.dtype), nothing
+    loss, grads = jax.lax.fori_loop(0, recipe.batch_size // size, part, first)
+    return (loss, state.running), grads
 
 
 def _gradient_norm(grads: dict[str, Array]) -> Array:
