@@ -116,6 +116,7 @@ def test_a_tiny_series_is_timed_printed_and_drawn(tmp_path, monkeypatch, capsys)
     assert (tmp_path / "figure.png").stat().st_size > 10_000
 
 
+@pytest.mark.slow
 def test_a_tiny_population_trains_in_a_child():
     found = memory.in_child("b", 9, 2)
     assert (found["members"], found["trained"]) == (9, 9)

@@ -263,7 +263,7 @@ def test_encoding_is_finite_and_survives_json(first, later, numbers):
 def test_squash_is_finite_bounded_and_rising(values, center, scale):
     squashed = squash(np.sort(values), center, scale)
     assert (np.abs(squashed) <= 8).all()
-    assert (np.diff(squashed) >= 0).all()
+    assert (np.diff(squashed) >= -1e-14).all(), "but for rounding, which may differ by place"
 
 
 @pytest.mark.parametrize(
