@@ -7,12 +7,14 @@ its further seconds, beside a short run.
 
 from __future__ import annotations
 
+import functools
 import statistics
-import time
 from collections.abc import Callable
 from typing import Any
 
 from contest.records import failure, say
+
+from growing.scaling import seconds_of
 
 ROWS = "abcd"
 MEMBERS = (1, 16, 64, 256, 1_024, 4_096)
@@ -47,27 +49,13 @@ def describe_device(device: Any) -> Found:
 
 def trainer(key: str, members: int, device: Any) -> Callable[[int], float]:
     """Return what trains fresh members of a row for some steps, in one chunk, and returns the seconds."""
-    from race.task import ROWS as IMAGES
-    from race.task import TASKS, pixels
+    from race.task import TASKS
 
-    from goodfit.engine.population import Legs, Member, Population
+    from goodfit.engine.population import Population
 
     task = TASKS[key]
-    x, y = task.rows[:2]
-    x = x if task.widths[0] == 64 else pixels()[0][:IMAGES]
-    population, recipe = Population(task.network, x, y, chunk=members, device=device), task.recipe
-
-    def train(steps: int) -> float:
-        people = [Member(recipe, seed, horizon=steps) for seed in range(members)]
-        began = time.perf_counter()
-        population.advance(people, Legs(steps, steps))
-        seconds = time.perf_counter() - began
-        lost = [member.result for member in people if member.result != "trained"]
-        if lost:
-            raise RuntimeError(f"{len(lost)} of {members} members did not train: {lost[0]}")
-        return seconds
-
-    return train
+    population = Population(task.network, task.given, task.rows[1], chunk=members, device=device)
+    return functools.partial(seconds_of, population, task.recipe, members)
 
 
 def measure(key: str, members: int, device: Any, tiny: bool) -> Found:

@@ -56,15 +56,13 @@ def trained(member: Any, steps: int) -> bool:
 def train(key: str, count: int, steps: int) -> dict[str, Any]:
     """Train ``count`` members of a row and return bytes, seconds, and how many have trained."""
     import jax
-    from race.task import ROWS, TASKS, pixels
+    from race.task import TASKS
 
     from goodfit.engine.plan import member_bytes
     from goodfit.engine.population import Legs, Member, Population
 
     task = TASKS[key]
-    x, y = task.rows[:2]
-    x = x if task.widths[0] == 64 else pixels()[0][:ROWS]
-    population, recipe = Population(task.network, x, y), task.recipe
+    population, recipe = Population(task.network, task.given, task.rows[1]), task.recipe
     plan = population.plan(recipe)
     population.advance([Member(recipe, seed) for seed in range(plan.chunk * plan.lanes)], Legs(1, 1))
     gc.collect()

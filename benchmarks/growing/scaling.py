@@ -6,6 +6,7 @@ counts them, times members and steps), and the ``seconds`` of each repetition.
 
 from __future__ import annotations
 
+import functools
 import math
 import statistics
 import time
@@ -57,6 +58,24 @@ WHY: dict[str, tuple[str, str]] = {  # why a slope is too low, and too high
 }
 
 
+def seconds_of(population: Any, recipe: Any, count: int, steps: int) -> float:
+    """Return the seconds in which ``count`` fresh members of a recipe make so many steps.
+
+    Raises:
+        RuntimeError: a member did not train to the end.
+    """
+    from goodfit.engine.population import Legs, Member
+
+    members = [Member(recipe, seed, horizon=steps) for seed in range(count)]
+    began = time.perf_counter()
+    population.advance(members, Legs(steps, steps))
+    seconds = time.perf_counter() - began
+    lost = [member.result for member in members if member.result != "trained"]
+    if lost:
+        raise RuntimeError(f"{len(lost)} of {count} members did not train: {lost[0]}")
+    return seconds
+
+
 @dataclass(frozen=True)
 class Size:
     """What is trained: ``depth`` hidden layers of ``width`` units on noise, (rows, columns) float32."""
@@ -92,24 +111,12 @@ class Size:
 
     def trainer(self) -> Callable[[int], float]:
         """Return what trains fresh members for some steps and returns the seconds; the rows are placed."""
-        from goodfit.engine.population import Legs, Member, Population
+        from goodfit.engine.population import Population
 
         rng = np.random.default_rng(0)
         x = rng.standard_normal((self.rows, self.columns), dtype=np.float32)
         y = rng.integers(0, CLASSES, self.rows).astype(np.int32)
-        population, recipe = Population(self.network, x, y), self.recipe
-
-        def train(steps: int) -> float:
-            members = [Member(recipe, seed, horizon=steps) for seed in range(self.members)]
-            began = time.perf_counter()
-            population.advance(members, Legs(steps, steps))
-            seconds = time.perf_counter() - began
-            lost = [member.result for member in members if member.result != "trained"]
-            if lost:
-                raise RuntimeError(f"{len(lost)} of {len(members)} members did not train: {lost[0]}")
-            return seconds
-
-        return train
+        return functools.partial(seconds_of, Population(self.network, x, y), self.recipe, self.members)
 
 
 def values_of(name: str, tiny: bool) -> tuple[int, ...]:

@@ -6,9 +6,10 @@ import os
 import platform
 import time
 from concurrent.futures import ThreadPoolExecutor
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
+
+from contest.records import versions
 
 from race.worker import CORES
 
@@ -61,10 +62,9 @@ def cpu_name() -> str:
 
 def describe() -> dict[str, Any]:
     """Return processor, bandwidth and versions."""
-    found = {"python": platform.python_version()}
-    for package in PACKAGES:
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            found[package] = "not installed"
-    return {"cpu": cpu_name(), "cores": CORES, "copy": copy_bandwidth(), "versions": found}
+    return {
+        "cpu": cpu_name(),
+        "cores": CORES,
+        "copy": copy_bandwidth(),
+        "versions": versions(PACKAGES),
+    }

@@ -59,6 +59,11 @@ class Task:
         return digits() if self.widths[0] == 64 else images()
 
     @property
+    def given(self) -> np.ndarray:
+        """The rows to train on as goodfit takes them: of images the bytes."""
+        return pixels()[0][:ROWS] if self.widths[0] == 784 else self.rows[0]
+
+    @property
     def epoch(self) -> int:
         """Steps of an epoch."""
         return -(-len(self.rows[0]) // self.batch)
@@ -195,11 +200,10 @@ def goodfit(key: str, quick: bool) -> Callable[[], Answer]:
     from goodfit.engine.population import Legs, Member, Population
 
     task = task_of(key, quick)
-    x, y, far, far_y = task.rows
-    x = x if task.widths[0] == 64 else pixels()[0][:ROWS]
+    _, y, far, far_y = task.rows
     accuracy = task.judge == "accuracy"
     holdout = (far, far_y, np.ones((1, len(far)), np.float32)) if accuracy else None
-    population, recipe = Population(task.network, x, y, holdout=holdout), task.recipe
+    population, recipe = Population(task.network, task.given, y, holdout=holdout), task.recipe
 
     def train(steps: int) -> list[float]:
         members = [Member(recipe, seed, horizon=task.steps) for seed in range(task.members)]

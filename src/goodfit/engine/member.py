@@ -8,7 +8,7 @@ many steps and stretches, and which of them are evaluated, are traced numbers.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 import jax
@@ -148,12 +148,12 @@ def _by_parts(network, recipe, state, batch, training, size):
     return (loss, state.running), grads
 
 
-def _gradient_norm(grads: dict[str, Array]) -> Array:
-    return jnp.sqrt(sum((jnp.sum(jnp.square(g)) for g in grads.values()), start=jnp.zeros(())))
+def _squared_norm(arrays: Iterable[Array]) -> Array:
+    return sum((jnp.sum(jnp.square(a)) for a in arrays), start=jnp.zeros(()))
 
 
 def _clipped(grads: dict[str, Array], most: Array) -> dict[str, Array]:
-    norm = _gradient_norm(grads)
+    norm = jnp.sqrt(_squared_norm(grads.values()))
     shrink = jnp.minimum(1.0, most / jnp.maximum(norm, 1e-12))
     return {key: g * shrink for key, g in grads.items()}
 
@@ -188,7 +188,7 @@ def train_step(network: Network, recipe: Recipe, state: State, data: Data, rows:
 def _whole(state: State) -> Array:
     """Tell whether all that the next step rests on is finite, and its squares too."""
     floats = [a for a in jax.tree.leaves((state.params, state.slots, state.running)) if a.dtype.kind == "f"]
-    return jnp.isfinite(sum((jnp.sum(jnp.square(a)) for a in floats), start=jnp.zeros(())))
+    return jnp.isfinite(_squared_norm(floats))
 
 
 def _end(state: State) -> State:
@@ -261,11 +261,11 @@ def _turned(recipe: Recipe, params: dict[str, Array]) -> dict[str, Array]:
     Leading axes stay where they are, and so do the heads of several submodels.
     """
 
-    def turns(name: str) -> bool:
-        heads = name == "output.weight" and recipe.submodels > 1
-        return name.startswith(("hidden.", "output.")) and name.endswith(".weight") and not heads
-
-    return {name: jnp.swapaxes(w, -1, -2) if turns(name) else w for name, w in params.items()}
+    layers = ("hidden.", "output.") if recipe.submodels == 1 else "hidden."
+    return {
+        name: jnp.swapaxes(w, -1, -2) if name.startswith(layers) and name.endswith(".weight") else w
+        for name, w in params.items()
+    }
 
 
 def held(recipe: Recipe, state: State) -> State:

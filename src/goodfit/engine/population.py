@@ -306,9 +306,8 @@ class _Runner:
             for order, m in zip(self.orders, self.places, strict=True)
         ]
         rows, horizon, by_error, seed = self._stack(members)
-        after, looked_at = np.zeros((2, LOOKS), np.int32)
-        after[: len(ends)], looked_at[: len(ends)] = np.array(ends) - self.step, blocks
-        orders = Orders(rows, np.int32(len(ends)), after, looked_at, horizon, by_error, seed)
+        stretches = _stretches(np.array(ends) - self.step, blocks)
+        orders = Orders(rows=rows, **stretches, horizon=horizon, by_error=by_error, seed=seed)
         arguments = (self.state, self.recipes, orders, self.population._data, self.holdout)
         if self.program is None:
             self.program = program_for(self.population.network, self.chunk, arguments)
@@ -334,9 +333,7 @@ class _Runner:
         kept, low, high = before, 0, min(until + 1, steps)  # whole after so many steps, and not
         tried = until if until < steps else steps - 1
         while high - low > 1:
-            after, looks = np.zeros((2, LOOKS), np.int32)
-            after[0] = tried
-            again = orders._replace(stretches=np.int32(1), ends=after, blocks=looks)
+            again = orders._replace(**_stretches([tried], 0))
             state, _ = jax.block_until_ready(self.program(before, recipes, again, data, holdout))
             if np.ravel(state.code)[place] == DIVERGED:
                 high = tried
@@ -381,6 +378,13 @@ class _Runner:
                 member.evaluations.append(Evaluation(step, loss, error))
         if int(state.best_step) > best_before:
             member.costs = np.array(report.costs)[: len(self.population.judges_of(member))]
+
+
+def _stretches(ends: Sequence[int] | np.ndarray, blocks: int) -> dict[str, Any]:
+    """Return the fields of `Orders` that say how far: stretches, their ends, and blocks evaluated then."""
+    after, looked_at = np.zeros((2, LOOKS), np.int32)
+    after[: len(ends)], looked_at[: len(ends)] = ends, blocks
+    return {"stretches": np.int32(len(ends)), "ends": after, "blocks": looked_at}
 
 
 def _judged_by(member: Member) -> int:
