@@ -9,8 +9,8 @@ import torch
 from torch import nn
 
 from race.task import seconds_of
-from race.with_torch import Bench
-from race.worker import CORES, Answer
+from race.with_torch import Bench, use_faster_threads
+from race.worker import Answer
 
 FORMATS = (torch.channels_last, torch.contiguous_format)
 
@@ -51,9 +51,9 @@ def _fill(layer: nn.Module, weight: torch.Tensor, bias: object) -> None:
 
 
 def eager(key: str, quick: bool) -> Callable[[], Answer]:
-    """Return the race of the plain loop, two threads."""
-    torch.set_num_threads(CORES)
+    """Return the race of the plain loop."""
     bench = ImageBench(key, quick)
+    use_faster_threads(bench.eager)
 
     def trial(form: torch.memory_format) -> float:
         bench.format = form

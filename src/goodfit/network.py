@@ -28,7 +28,7 @@ from goodfit.recipe import Recipe
 from goodfit.techniques import embeddings
 from goodfit.techniques.activations import ACTIVATIONS
 from goodfit.techniques.augmentation import augment
-from goodfit.techniques.convolution import convolve, in_memory, max_pool
+from goodfit.techniques.convolution import convolve, pooled
 from goodfit.techniques.initializers import DataDriven
 from goodfit.techniques.linear import linear, turned_linear
 from goodfit.techniques.losses import LOSSES
@@ -256,7 +256,7 @@ class Network:
             for i in range(len(recipe.conv)):
                 h = convolve(h, params[f"conv.{i}.weight"], params[f"conv.{i}.bias"])
                 h = normalized("after", f"conv.{i}", activate(normalized("before", f"conv.{i}", h)))
-                h = max_pool(h) if training is None else in_memory(max_pool(h), training.step >= 0)
+                h = pooled(h, None if training is None else training.step >= 0)
             h = h.reshape(len(h), -1)
         for i in range(len(recipe.hidden)):
             h = _layer(recipe, params, f"hidden.{i}", h, turned)

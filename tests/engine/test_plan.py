@@ -83,3 +83,12 @@ def test_memory_check(monkeypatch):
         InputError, match=r"Training 3 members would take about 2\.0 GiB, and 1\.0 GiB are free"
     ):
         check_memory(2**31, "Training 3 members")
+
+
+@pytest.mark.parametrize(
+    ("side", "fields", "sooner"),
+    [(8, {"conv": (16, 32)}, True), (28, {"conv": (16, 32)}, False), (8, {}, False)],
+)
+def test_small_convolutions_are_compiled_sooner(side, fields, sooner):
+    network = Network(side * side, 10, image=(side, side, 1))
+    assert plan.compiled_sooner(network, Recipe((64,), batch_size=64, **fields)) == sooner

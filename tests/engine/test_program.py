@@ -5,6 +5,7 @@ from __future__ import annotations
 from types import SimpleNamespace
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
@@ -108,7 +109,7 @@ def nothing_is_compiled(monkeypatch):
             def step_on(state, recipe, orders, data, holdout):
                 return state._replace(step=state.step + orders.ends[orders.stretches - 1]), report
 
-            return SimpleNamespace(compile=lambda: step_on)
+            return SimpleNamespace(compile=lambda _: step_on)
 
     programs = {}
     monkeypatch.setattr(program, "jax", SimpleNamespace(jit=Lowered, vmap=jax.vmap, tree=jax.tree))
@@ -149,3 +150,22 @@ def test_optax_compiles_by_object_and_varies_by_injected_values():
 def test_every_optimizer_is_one_program():
     recipes = [Recipe(**BASE, optimizer=made(lr=rate)) for made in OPTIMIZERS.values() for rate in (0.1, 0.2)]
     assert compiled_by(recipes) == len(OPTIMIZERS) - 1  # Adam's was there
+
+
+def test_options_that_xla_does_not_know_are_left_out():
+    lowered = jax.jit(lambda x: 2 * x).lower(1.0)
+    with pytest.raises(RuntimeError, match="No such compile option"):
+        lowered.compile({"no_such_option": True})
+    assert program._compiled(lowered, {"no_such_option": True})(2.0) == 4.0
+
+
+def test_the_program_compiled_sooner_does_the_same():
+    """Only the code generator is another one."""
+
+    def work(x):
+        return jnp.tanh(x @ x.T).sum(axis=0)
+
+    x = np.random.default_rng(0).normal(size=(20, 20)).astype(np.float32)
+    lowered = jax.jit(work).lower(x)
+    sooner, later = (program._compiled(lowered, o)(x) for o in (program.SOONER, program.OPTIONS))
+    np.testing.assert_allclose(sooner, later, rtol=1e-5, atol=1e-6)

@@ -233,7 +233,7 @@ def test_members_that_are_lost_or_damaged_are_trained_again(tmp_path):
 
 
 def test_members_at_rest_where_time_ended_a_wave_are_trained_again(tmp_path, monkeypatch):
-    monkeypatch.setattr("goodfit.engine.population.A_CALL", 0.0)  # stopped after any evaluation
+    monkeypatch.setattr("goodfit.engine.runner.A_CALL", 0.0)  # stopped after any evaluation
     (tmp_path / "study").mkdir()
     run = search(tmp_path / "study", full_run=90)
     run._must_stop = lambda: any(40 < t.step < 90 for t in run.trials)

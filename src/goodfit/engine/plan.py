@@ -16,6 +16,7 @@ from goodfit.recipe import Recipe
 NARROW = 64  # up to this width four members a call hide the overheads; above it one does
 OBJECTS = 50_000  # bytes of Python objects around a member's arrays, measured: 28 to 47 thousand
 LITTLE = 1024  # numbers of a layer's batch up to which eight members a call are a tenth faster than four
+LIGHT = 2e8  # operations of a step up to which small convolutions are compiled sooner
 
 
 @dataclass(frozen=True)
@@ -104,6 +105,14 @@ def compiling(recipe: Recipe) -> int:
     parts += 2 * recipe.parametric + (recipe.schedule is not None)
     layers = len(recipe.hidden) + 2 * len(recipe.conv) + 1
     return layers * parts + (10 if recipe.embedding is not None else 0) + 10 * (recipe.submodels > 1)
+
+
+def compiled_sooner(network: Network, recipe: Recipe) -> bool:
+    """Return whether a program that is there in half the time is worth steps up to a tenth slower.
+
+    Convolutions of small images are: half a second to a second is what ten seconds of training would save.
+    """
+    return bool(recipe.conv) and flops_per_step(network, recipe) < LIGHT
 
 
 def available_bytes() -> int:

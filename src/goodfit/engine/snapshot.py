@@ -7,8 +7,8 @@ from typing import Any
 import jax
 import numpy as np
 
+from goodfit.engine.legs import Evaluation, Member
 from goodfit.engine.member import State, first_state
-from goodfit.engine.population import Evaluation, Member
 from goodfit.errors import InputError
 from goodfit.network import Network
 from goodfit.recipe import Recipe

@@ -15,8 +15,7 @@ import numpy as np
 import scipy.optimize
 from sklearn.exceptions import ConvergenceWarning
 
-from goodfit.engine.plan import bucket
-from goodfit.engine.population import padded
+from goodfit.engine.plan import bucket, padded
 from goodfit.estimators.nets import Arrays, Net
 from goodfit.network import Network, Training
 from goodfit.recipe import Recipe

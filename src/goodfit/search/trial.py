@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from goodfit.engine.population import Evaluation, Member
+from goodfit.engine.legs import Evaluation, Member
 from goodfit.recipe import Recipe
 from goodfit.search.recipes import recipe_of
 from goodfit.search.space import Point, Space, Structure
