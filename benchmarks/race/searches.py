@@ -133,15 +133,18 @@ def sklearn(key: str, quick: bool) -> Callable[[], Answer]:
 
 
 def optuna(key: str, quick: bool) -> Callable[[], Answer]:
-    """Return the race of Optuna's TPE around PyTorch's plain loop: tensors in memory, two threads."""
+    """Return the race of Optuna's TPE around PyTorch's plain loop: tensors in memory."""
     import optuna
     import torch
 
-    torch.set_num_threads(CORES)
+    from race.with_torch import use_faster_threads
+
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     problem = problem_of(quick)
     x, y = map(torch.from_numpy, problem.rows)
     parts = [[(x[rows], y[rows]) for rows in map(torch.from_numpy, fold)] for fold in problem.folds]
+
+    use_faster_threads(lambda *_: train_torch(1e-3, 0.0, 1, *parts[0]))
 
     def objective(trial: Any) -> float:
         rate = trial.suggest_float("learning_rate_init", *RATES, log=True)
