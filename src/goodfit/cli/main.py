@@ -13,7 +13,9 @@ import typer
 from goodfit.cli.diagnose import diagnose
 from goodfit.cli.doctor import doctor
 from goodfit.cli.ending import EXIT_CODES, guarded
+from goodfit.cli.export import export
 from goodfit.cli.fit import fit
+from goodfit.cli.inspect import inspect
 from goodfit.cli.lab import lab_draw, lab_list, lab_run
 from goodfit.cli.predict import predict
 from goodfit.cli.refit import refit
@@ -42,7 +44,7 @@ def _group(name: str, help_text: str, commands: dict[str, Callable[..., Any]]) -
     return group
 
 
-for _command in (fit, predict, refit, unseal, diagnose, doctor):
+for _command in (fit, predict, inspect, export, refit, unseal, diagnose, doctor):
     app.command(epilog=EXIT_CODES)(guarded(_command))
 app.add_typer(
     _group(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import typer
@@ -12,9 +13,8 @@ from rich.table import Table
 from rich.text import Text
 
 from goodfit.cli.output import command, count, digits, interval
+from goodfit.report.words import BASELINES, LOWER_IS_BETTER
 
-_BASELINES = {"linear": "linear model", "majority": "most common class", "mean": "mean of the training rows"}
-_LOWER_IS_BETTER = ("log_loss", "rmse", "mae")
 _MOST_MEMBERS, _MOST_EFFECTS = 5, 12
 
 
@@ -35,15 +35,15 @@ def show_result(result: dict[str, Any], data: str | None = None, *, notes: bool 
     )
     for note in result["notes"] if notes else ():
         console.print(Text(f"  {note}", style="dim"))
-    console.print(_scores(result))
+    console.print(score_table(result))
     console.print(Text(_about_scores(result)), end="\n\n")
     if len(result["ledger"]) > 1:
-        _block(console, "Ledger of the sealed rows", list(map(_opening, result["ledger"])))
-    _block(console, "Winner", [result["winner"]["text"]])
-    _block(
+        block(console, "Ledger of the sealed rows", list(map(_opening, result["ledger"])))
+    block(console, "Winner", [result["winner"]["text"]])
+    block(
         console,
         f"Ensemble of {count(len(result['ensemble']), 'network')}" + (f" × {folds} folds" if folds else ""),
-        _members(result["ensemble"]),
+        members(result["ensemble"]),
         one_line=True,
     )
     diverged = (
@@ -60,15 +60,16 @@ def show_result(result: dict[str, Any], data: str | None = None, *, notes: bool 
         lines.append(
             "Ended before its budget: the last rounds gained no more than noise. More: goodfit study extend."
         )
-    _block(console, "Searched", lines)
+    block(console, "Searched", lines)
     if result.get("ranking"):
-        _block(console, "How sure is the ranking of single networks?", _how_sure(result["ranking"]))
+        block(console, "How sure is the ranking of single networks?", _how_sure(result["ranking"]))
     if result["contributions"]:
         console.print(_effects(result["contributions"]), end="\n\n")
     _files(result)
 
 
-def _scores(result: dict[str, Any]) -> Table:
+def score_table(result: dict[str, Any]) -> Table:
+    """Return the scores of a model and its baselines, each with its interval, as a table."""
     table = Table(box=box.SIMPLE_HEAD)
     for name in (result["metric"], "validation", "sealed test"):
         table.add_column(name)
@@ -78,12 +79,12 @@ def _scores(result: dict[str, Any]) -> Table:
     )
     for name, found in result["baselines"].items():
         parts = [interval(found[part]) if part in found else "" for part in ("validation", "test")]
-        table.add_row(_BASELINES.get(name, name), *parts)
+        table.add_row(BASELINES.get(name, name), *parts)
     return table
 
 
 def _about_scores(result: dict[str, Any]) -> str:
-    better = ", lower is better" if result["metric"] in _LOWER_IS_BETTER else ""
+    better = ", lower is better" if result["metric"] in LOWER_IS_BETTER else ""
     chosen_by = "The validation rows chose the networks"
     if result["folds"]:
         chosen_by = "Each row judged networks that had not seen it, and yet chose among them"
@@ -105,13 +106,15 @@ def _opening(found: dict[str, Any]) -> str:
     return f"{found['number']}. {found['time']}, model {found['model'][:8]}: {score} ({found['reason']})"
 
 
-def _members(ensemble: list[dict[str, Any]]) -> list[str]:
+def members(ensemble: list[dict[str, Any]]) -> list[str]:
+    """Return a line for each network: its weight, and its recipe."""
     lines = [f"{float(member['weight']):.2f} × {member['text']}" for member in ensemble[:_MOST_MEMBERS]]
     more = len(ensemble) - _MOST_MEMBERS
     return [*lines, f"and {more} more (--json lists all)"] if more > 0 else lines
 
 
-def _block(console: Console, title: str, lines: list[str], *, one_line: bool = False) -> None:
+def block(console: Console, title: str, lines: list[str], *, one_line: bool = False) -> None:
+    """Print a title and indented lines below it."""
     console.print(Text(title, style="bold"))
     for line in lines:
         console.print(Padding(Text(line, no_wrap=one_line, overflow="ellipsis"), (0, 0, 0, 2)))
@@ -155,6 +158,8 @@ def _files(result: dict[str, Any]) -> None:
     """Print paths and commands plainly: a line that is wrapped cannot be copied."""
     run = result["run"]
     typer.echo(f"Model:    {result['model']}")
+    if Path(run, "report.html").exists():
+        typer.echo(f"Report:   {Path(run, 'report.html')}")
     typer.echo(f"Predict:  {command('goodfit', 'predict', run)} DATA")
     if result.get("interrupted"):
         typer.echo("Interrupted before its budget was spent, so no exam was held: the same command goes on.")

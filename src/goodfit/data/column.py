@@ -21,7 +21,7 @@ QUANTITY, PLAIN, CODE = 0, 1, 2  # an encoded number may be embedded, enters as 
 
 LEVELS = 128  # quantiles kept of a column of numbers
 FEW_LEVELS = 6  # with fewer distinct values the rank says no more than the number
-_CLIP = 8.0  # no encoded number lies further out
+CLIP = 8.0  # no encoded number lies further out
 _HUGE = 1e300  # differences of numbers within stay finite
 _FEW_ROWS = 10  # below, every column looks like an identifier
 _ID_NAME = re.compile(r"(?i:(^|.*[\W_])(id|idx|index|key|uuid|guid|no|nr|number))|.*[a-z]I[dD]|Unnamed: \d+")
@@ -90,13 +90,13 @@ class Column:
         encoded = 2 * values - 1 if self.kind == "boolean" else squash(values, self.center, self.scale)
         out[:, 0] = np.where(gone, 0, encoded)
         if self.quantiles:
-            knots, scores = self._normal_scores
+            knots, scores = self.normal_scores
             out[:, 1] = np.where(gone, 0, np.interp(values, knots, scores))
         if self.missing:
             out[:, -1] = gone
 
     @cached_property
-    def _normal_scores(self) -> tuple[np.ndarray, np.ndarray]:
+    def normal_scores(self) -> tuple[np.ndarray, np.ndarray]:
         """The distinct quantiles, and the normal score of each: the mean over the levels that share it."""
         knots, places = np.unique(self.quantiles, return_inverse=True)
         scores = [NormalDist().inv_cdf(level) for level in _levels(len(self.quantiles))]
@@ -154,7 +154,7 @@ def squash(x: np.ndarray, center: float, scale: float) -> np.ndarray:
     """
     with np.errstate(over="ignore"):
         z = np.clip((x - center) / scale, -1e6, 1e6)
-    return z / np.sqrt(1 + (z / _CLIP) ** 2)
+    return z / np.sqrt(1 + (z / CLIP) ** 2)
 
 
 def _levels(count: int) -> np.ndarray:

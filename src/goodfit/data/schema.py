@@ -33,7 +33,12 @@ class Schema:
         if self.image_shape is not None:
             return tuple("pixel " + ",".join(map(str, place)) for place in np.ndindex(self.image_shape))
         names = [feature for column in self.inputs for feature in column.features]
-        return tuple(names[i] for i in np.argsort(self._parts, kind="stable"))
+        return tuple(names[i] for i in self.order)
+
+    @property
+    def order(self) -> np.ndarray:
+        """The places that the encoded numbers would have if columns followed one another, int [width]."""
+        return np.argsort(self._parts, kind="stable")
 
     @cached_property
     def _parts(self) -> np.ndarray:
@@ -78,11 +83,11 @@ class Schema:
         """
         if self.image_shape is not None:
             return self._encode_images(data, rows)
-        columns = self._columns(data)
+        columns = self.columns_of(data)
         if rows is not None:
             columns = [values[rows] for values in columns]
         out = np.zeros((len(columns[0]), self.width), np.float32)
-        places, start = np.argsort(np.argsort(self._parts, kind="stable")), 0
+        places, start = np.argsort(self.order), 0
         for column, values in zip(self.inputs, columns, strict=True):
             block = np.zeros((len(out), len(column.features)), np.float32)
             column.encode_into(block, values)
@@ -100,12 +105,12 @@ class Schema:
         """Return how many cells of each category column are of no known category, where some are."""
         if self.image_shape is not None:
             return {}
-        pairs = zip(self.inputs, self._columns(data), strict=True)
+        pairs = zip(self.inputs, self.columns_of(data), strict=True)
         counts = {c.name: c.count_unseen(values) for c, values in pairs if c.kind == "category"}
         return {name: count for name, count in counts.items() if count}
 
-    def _columns(self, data: Any) -> list[np.ndarray]:
-        """Return the input columns, normalised and of the kind seen in training."""
+    def columns_of(self, data: Any) -> list[np.ndarray]:
+        """Return the input columns of what `encode` takes, normalised, of the kind seen in training."""
         raw = data.columns if isinstance(data, Table) else raw_columns(data)
         lacking = [c.name for c in self.inputs if c.name not in raw]
         if lacking:

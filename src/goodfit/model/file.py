@@ -15,6 +15,7 @@ import json
 import math
 import os
 import stat
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -28,7 +29,7 @@ from goodfit.model.model import Model, ModelMember
 from goodfit.store.atomic import write_bytes
 from goodfit.store.canonical import dumps, restored
 
-FORMAT = 2  # 1 knew no embeddings, no parametric activations and no convolutions
+FORMAT = 2  # 1 knew no embeddings, parametric activations or convolutions, and inputs stood in another order
 MOST_HEADER = 64 * 2**20  # bytes; a schema of 100,000 columns stays below
 _ZEROS = "0" * 64
 _KEYS = {"format", "members", "record", "schema", "sha256", "target", "target_name"}
@@ -152,6 +153,8 @@ def _read(file: BinaryIO, size: int) -> Model:
         raise ModelFileError("this model file's description is damaged (its record or target's name).")
     _check_target(target)
     _check_fit(members, schema, target, tensors)
+    if content["format"] == 1 and schema.image_shape is None:
+        members = tuple(_in_order(member, schema) for member in members)
     return Model(members, schema, target, content["target_name"], content["record"])
 
 
@@ -253,6 +256,12 @@ def _member(i: int, entry: dict[str, Any], tensors: dict[str, np.ndarray]) -> Mo
     if not isinstance(entry["recipe"], dict) or not isinstance(entry["text"], str):
         raise ModelFileError(f"network {i} in this model file is not described as it must be.")
     return ModelMember(architecture, params, running, float(weight), entry["recipe"], entry["text"])
+
+
+def _in_order(member: ModelMember, schema: Schema) -> ModelMember:
+    """Return a member of format 1, whose inputs followed one another as the columns do, in today's order."""
+    first = "hidden.0.weight" if member.architecture["hidden"] else "output.weight"
+    return replace(member, params={**member.params, first: member.params[first][schema.order]})
 
 
 def _check_target(target: TargetCodec) -> None:
