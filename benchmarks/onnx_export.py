@@ -153,8 +153,8 @@ def main() -> None:
     parser.add_argument("--only", nargs="*")
     options = parser.parse_args()
     folder = data_folder()
-    index = json.loads((folder / "tables" / "index.json").read_text())
-    tasks = [(e["name"], str(folder / "tables" / f"{e['name']}.parquet"), e["target"]) for e in index]
+    index = json.loads((folder / "index.json").read_text())
+    tasks = [(e["name"], str(folder / f"{e['name']}.parquet"), e["target"]) for e in index]
     tasks.append(("mnist", "mnist", None))
     print("| data | rows | networks | largest difference | other label (tied) | MB, ONNX | MB, ours |")
     print("| --- | --- | --- | --- | --- | --- | --- |")
@@ -164,7 +164,7 @@ def main() -> None:
                 continue
             path = fitted(data, target, options.budget, Path(name) / title)
             print(line(title, compared(path, data)), flush=True)
-    latency(folder / "tables")
+    latency(folder)
 
 
 if __name__ == "__main__":
