@@ -36,9 +36,9 @@ def encode(graph: Graph, schema: Schema) -> str:
     found = _numbers(graph, [c for c in schema.inputs if c.kind in ("number", "date")], inputs)
     found |= {c.name: [_boolean(graph, inputs[c.name])] for c in schema.inputs if c.kind == "boolean"}
     found |= {c.name: _category(graph, c, inputs[c.name]) for c in schema.inputs if c.kind == "category"}
-    parts = [part for column in schema.inputs for part in found[column.name]]
+    parts: list[str] = [part for column in schema.inputs for part in found[column.name]]
     widths = [w for column in schema.inputs for w in _widths(column)]
-    return graph.concat(_ordered(graph, schema, parts, widths), 1)
+    return graph.concat(_ordered(schema, parts, widths), 1)
 
 
 def _widths(column: Column) -> list[int]:
@@ -46,11 +46,11 @@ def _widths(column: Column) -> list[int]:
     return [len(column.features)] if column.kind == "category" else [1] * len(column.features)
 
 
-def _ordered(graph: Graph, schema: Schema, parts: Sequence[str], widths: Sequence[int]) -> list[str]:
+def _ordered(schema: Schema, parts: Sequence[str], widths: Sequence[int]) -> list[str]:
     """Return the parts in the schema's order: quantities, plain numbers, codes; a part holds one sort."""
     sorts = np.concatenate([column.parts for column in schema.inputs])
     starts = np.cumsum([0, *widths[:-1]])
-    return [parts[i] for i in np.argsort(sorts[starts], kind="stable")]
+    return [parts[int(i)] for i in np.argsort(sorts[starts], kind="stable")]
 
 
 def _numbers(graph: Graph, columns: Sequence[Column], inputs: dict[str, str]) -> dict[str, list[str]]:

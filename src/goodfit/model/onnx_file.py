@@ -88,12 +88,13 @@ def compare_onnx(model: Model, content: bytes, data: Any) -> dict[str, Any]:
         raise InputError("To check an export needs onnxruntime: pip install 'goodfit[onnx]'.") from None
     session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
     names = [output.name for output in session.get_outputs()]
-    found = dict(zip(names, session.run(None, onnx_inputs(model.schema, data)), strict=True))
+    answers = map(np.asarray, session.run(None, onnx_inputs(model.schema, data)))
+    found = dict(zip(names, answers, strict=True))
     ours = model.outputs(model.schema.encode(data))
     if model.target.task == "regression":
         apart = np.abs(found["prediction"] - model.target.restore(ours)) / model.target.y_scale
         return {"rows": len(ours), "largest": float(apart.max(initial=0.0))}
-    other = found["label"] != model.target.decode(np.argmax(ours, axis=1))
+    other = np.not_equal(found["label"], model.target.decode(np.argmax(ours, axis=1)))
     two = np.sort(ours, axis=1)[:, -2:]
     return {
         "rows": len(ours),
@@ -112,8 +113,8 @@ def example_rows(schema: Schema, count: int, seed: int = 0) -> Any:
     for column in schema.inputs:
         gone = rng.random(count) < 0.1
         if column.kind == "category":
-            known = np.array([*column.categories[:50], "something else"], object)
-            columns[column.name] = np.where(gone, None, rng.choice(known, count))
+            texts = rng.choice(np.array([*column.categories[:50], "something else"], object), count)
+            columns[column.name] = [None if lost else text for lost, text in zip(gone, texts, strict=True)]
         elif column.kind == "boolean":
             columns[column.name] = np.where(gone, np.nan, rng.integers(0, 2, count))
         else:
