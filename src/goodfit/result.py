@@ -10,8 +10,10 @@ from typing import Any
 from goodfit.engine.program import compilations
 from goodfit.events import Event, Tell
 from goodfit.model.file import model_bytes, save_model
+from goodfit.model.insights import insights
 from goodfit.model.model import Model
 from goodfit.model.problem import Problem
+from goodfit.search.budget import parse_budget
 from goodfit.search.effects import contributions
 from goodfit.search.search import Ranking, Search
 from goodfit.search.trial import Trial
@@ -85,13 +87,18 @@ def conclude(
     tell: Tell,
     examine: bool,
 ) -> dict[str, Any]:
-    """Examine the model if wanted, write model and result, and return the result."""
+    """Examine the model if wanted, write insights, model and result, and return the result.
+
+    The result is written last: a kill before it leaves a run that is gone on with and comes to the same end.
+    """
     identity = hashlib.sha256(model_bytes(model)).hexdigest()
     sealed, opened = problem.data.sealed, 0
+    examined = None
     if examine:
         part = problem.data.examine(sealed.open(folder.ledger, model_hash=identity, reason="final exam"))
         ledger = sealed.ledger(folder.ledger)
-        score = problem.score(part, model.outputs(part.x))
+        examined = part, model.outputs(part.x)
+        score = problem.score(*examined)
         ledger.note(identity, problem.metric.name, score)
         openings = ledger.openings()
         opened = len(openings)
@@ -99,9 +106,13 @@ def conclude(
         for name, found in problem.examined_baselines(part).items():
             result["baselines"][name]["test"] = found
         tell(Event("exam", result["test"]))
+    seeds, budget = [one["seed"] for one in training], parse_budget(folder.config()["budget"])
+    folder.keep_insights(insights(problem, model, examined, seeds, budget.seconds), result)
     record = {key: result[key] for key in ("metric", "validation", "test", "baselines", "rows", "versions")}
     record |= {"openings": opened, "training": training}
     save_model(folder.model, Model(model.members, model.schema, model.target, model.target_name, record))
-    if not result["interrupted"]:
+    if result["interrupted"]:
+        folder.pause(result)
+    else:
         folder.finish(result)
     return result

@@ -190,14 +190,15 @@ def fit(
     with interrupts_held_back():
         from goodfit.cli.live import live_events
         from goodfit.cli.output import print_json
+        from goodfit.cli.report import try_report
         from goodfit.job import FitSettings, run_fit
         from goodfit.search.space_file import read_space_text
 
     asked = {field.name: ctx.params[field.name] for field in fields(FitSettings)}  # options have its names
     asked |= {"ignore": tuple(ignore or ()), "space": None if space is None else read_space_text(space)}
-    settings = FitSettings(**asked)
     with live_events() as tell:
-        result = run_fit(settings, on_event=tell, started=(ctx.obj or {}).get("started"))
+        result = run_fit(FitSettings(**asked), on_event=tell, started=(ctx.obj or {}).get("started"))
+    try_report(result, out)
     if as_json:
         print_json(result)
     else:

@@ -19,6 +19,7 @@ from goodfit.cli.inspect import inspect
 from goodfit.cli.lab import lab_draw, lab_list, lab_run
 from goodfit.cli.predict import predict
 from goodfit.cli.refit import refit
+from goodfit.cli.report import report
 from goodfit.cli.study import study_export, study_extend, study_resume, study_show
 from goodfit.cli.unseal import unseal
 
@@ -44,7 +45,7 @@ def _group(name: str, help_text: str, commands: dict[str, Callable[..., Any]]) -
     return group
 
 
-for _command in (fit, predict, inspect, export, refit, unseal, diagnose, doctor):
+for _command in (fit, predict, inspect, export, report, refit, unseal, diagnose, doctor):
     app.command(epilog=EXIT_CODES)(guarded(_command))
 app.add_typer(
     _group(

@@ -9,6 +9,10 @@ from typing import Any
 
 import typer
 
+from goodfit.report import text
+
+digits, interval, count = text.digits, text.interval, text.count  # the page's words, too
+
 
 def print_json(value: Any) -> None:
     """Print one JSON object on stdout; numbers that are not finite become the texts NaN and Infinity."""
@@ -27,22 +31,6 @@ def _speakable(value: Any) -> Any:
     return value
 
 
-def digits(value: Any) -> str:
-    """Return a score or difference as text: four decimals below 10, else five digits."""
-    number = float(value)  # a recorded "NaN" too
-    return f"{number:.4f}" if abs(number) < 10 else f"{number:.5g}"
-
-
-def interval(found: dict[str, Any], key: str = "score") -> str:
-    """Return ``0.9778 [0.9560, 0.9889]``."""
-    return f"{digits(found[key])} [{digits(found['low'])}, {digits(found['high'])}]"
-
-
 def command(*words: str) -> str:
     """Return a command that can be copied into a shell."""
     return shlex.join(words)
-
-
-def count(number: int, one: str, many: str | None = None) -> str:
-    """Return ``1 network`` or ``1,200 networks``."""
-    return f"{number:,} {one if number == 1 else many or one + 's'}"

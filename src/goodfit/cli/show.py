@@ -13,9 +13,8 @@ from rich.table import Table
 from rich.text import Text
 
 from goodfit.cli.output import command, count, digits, interval
+from goodfit.report.words import BASELINES, LOWER_IS_BETTER
 
-BASELINES = {"linear": "linear model", "majority": "most common class", "mean": "mean of the training rows"}
-LOWER_IS_BETTER = ("log_loss", "rmse", "mae")
 _MOST_MEMBERS, _MOST_EFFECTS = 5, 12
 
 

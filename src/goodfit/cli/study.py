@@ -107,6 +107,7 @@ def _go_on(ctx: typer.Context, run: str, more: str | None, space: str | None, as
     with interrupts_held_back():
         from goodfit.cli.live import live_events
         from goodfit.cli.output import print_json
+        from goodfit.cli.report import try_report
         from goodfit.rerun import resume
         from goodfit.search.space_file import read_space_text
 
@@ -114,6 +115,7 @@ def _go_on(ctx: typer.Context, run: str, more: str | None, space: str | None, as
     with live_events() as tell:
         started = (ctx.obj or {}).get("started")
         result: dict[str, Any] = resume(run, more=more, space=text, on_event=tell, started=started)
+    try_report(result, run)
     if as_json:
         print_json(result)
     else:

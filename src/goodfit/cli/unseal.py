@@ -18,11 +18,13 @@ def unseal(
     """
     from goodfit.cli.live import live_events
     from goodfit.cli.output import print_json
+    from goodfit.cli.report import try_report
     from goodfit.cli.show import show_result
     from goodfit.rerun import unseal as run_unseal
 
     with live_events() as tell:
         result = run_unseal(run, on_event=tell)
+    try_report(result, run)
     if as_json:
         print_json(result)
     else:

@@ -99,18 +99,19 @@ def lab_page(title: str, lead: str, facts: Sequence[tuple[str, str]], sections: 
         f'<p class="lead">{escape(lead)}</p>' if lead else "",
         "</header><main>",
         _answers(named),
-        _facts(facts),
+        facts_block(facts),
         _contents(named),
         *(_section(section, anchor) for section, anchor in named),
         "</main>",
         "<footer><p>Made by goodfit. This file stands alone: it loads and sends nothing.</p></footer>",
     ]
-    return _document(title, "\n".join(part for part in body if part))
+    return document(title, "\n".join(part for part in body if part))
 
 
-def _document(title: str, body: str) -> str:
+def document(title: str, body: str, more_style: str = "") -> str:
     """Return the whole file; its policy allows this style sheet and embedded images, nothing else."""
-    digest = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
+    style = STYLE + more_style
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
     policy = (
         f"default-src 'none'; img-src data:; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
     )
@@ -120,7 +121,7 @@ def _document(title: str, body: str) -> str:
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         '<meta name="referrer" content="no-referrer">\n'
         '<meta name="color-scheme" content="light dark">\n'
-        f"<title>{escape(title)}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n{body}\n</body>\n</html>\n"
+        f"<title>{escape(title)}</title>\n<style>{style}</style>\n</head>\n<body>\n{body}\n</body>\n</html>\n"
     )
 
 
@@ -138,7 +139,8 @@ def _kind(verdict: str) -> tuple[str, str]:
     return _KINDS.get(words[0].strip(",.:;") if words else "", ("other", "•"))
 
 
-def _badge(verdict: str, text: str = "") -> str:
+def badge(verdict: str, text: str = "") -> str:
+    """Return a verdict, or ``text`` in its place, as a coloured mark with the verdict's symbol."""
     kind, symbol = _kind(verdict)
     return f'<span class="verdict {kind}"><b aria-hidden="true">{symbol}</b>{escape(text or verdict)}</span>'
 
@@ -153,7 +155,7 @@ def _answers(named: Sequence[tuple[Section, str]]) -> str:
             answers = [(section.title, section.skipped, "not run")]
         rows += [
             f'<tr role="row"><th role="rowheader" scope="row">{link}</th><td role="cell">{escape(says)}</td>'
-            f'<td role="cell">{escape(found)}</td><td role="cell">{_badge(verdict)}</td></tr>'
+            f'<td role="cell">{escape(found)}</td><td role="cell">{badge(verdict)}</td></tr>'
             for says, found, verdict in answers
         ]
     if not rows:
@@ -179,14 +181,15 @@ def _counts(named: Iterable[tuple[Section, str]]) -> str:
         "other": ("", "other", "others"),
     }
     items = [
-        f"<li>{_badge(first, f'{kinds[kind]} {one if kinds[kind] == 1 else many}')}</li>"
+        f"<li>{badge(first, f'{kinds[kind]} {one if kinds[kind] == 1 else many}')}</li>"
         for kind, (first, one, many) in words.items()
         if kinds[kind]
     ]
     return f'<ul class="count">{"".join(items)}</ul>' if items else ""
 
 
-def _facts(facts: Sequence[tuple[str, str]]) -> str:
+def facts_block(facts: Sequence[tuple[str, str]]) -> str:
+    """Return (name, value) pairs as a block of their own."""
     if not facts:
         return ""
     items = "".join(f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>" for name, value in facts)
@@ -221,7 +224,7 @@ def _section(section: Section, anchor: str) -> str:
             *(_figure(drawing, section) for drawing in section.drawings),
             _cards(section.claims),
             _reading(section.reading),
-            *(_table(table, section.title) for table in section.tables),
+            *(table_block(table, section.title) for table in section.tables),
             _notes(section.notes),
         ]
     if section.command:
@@ -261,7 +264,7 @@ def _size(svg: str) -> str:
 
 def _cards(claims: Sequence[Claimed]) -> str:
     items = "".join(
-        f'<li class="card">{_badge(claim.verdict)}'
+        f'<li class="card">{badge(claim.verdict)}'
         f"<dl><dt>The book says</dt><dd>{escape(claim.says)}</dd></dl>"
         f"<dl><dt>Your data say</dt><dd>{escape(claim.found)}</dd></dl></li>"
         for claim in claims
@@ -281,7 +284,7 @@ def _notes(notes: Sequence[str]) -> str:
     return f'<ul class="notes">{items}</ul>' if items else ""
 
 
-def _table(table: Table, title: str) -> str:
+def table_block(table: Table, title: str) -> str:
     """Return a table in a box that scrolls; a long one is folded, yet printed."""
     columns = max([len(table.head), *map(len, table.rows)], default=0)
     right = [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import textwrap
+from typing import Any
 
 _RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 _ASPECT = 0.56  # mean width of DejaVu Sans ÷ its size
@@ -55,3 +56,28 @@ def power_of_ten(value: float) -> str:
     lead = lead.rstrip("0").rstrip(".").replace("-", "−")
     raised = "10" + str(int(power)).translate(_RAISED)
     return {"1": raised, "−1": f"−{raised}"}.get(lead, f"{lead}·{raised}")
+
+
+def digits(value: Any) -> str:
+    """Return a score or difference: four decimals below 10, else five digits, whole from 100,000."""
+    number = float(value)  # a recorded "NaN" too
+    if 1e5 <= abs(number) < 1e12:
+        return f"{number:,.0f}"
+    return f"{number:.4f}" if abs(number) < 10 else f"{number:.5g}"
+
+
+def interval(found: dict[str, Any], key: str = "score") -> str:
+    """Return ``0.9778 [0.9560, 0.9889]``; where no interval is known, the reason."""
+    if not all(math.isfinite(float(found[end])) for end in ("low", "high")):
+        return f"{digits(found[key])} (no interval: too few rows)"
+    return f"{digits(found[key])} [{digits(found['low'])}, {digits(found['high'])}]"
+
+
+def unbroken(found: dict[str, Any], key: str = "score") -> str:
+    """Return the same as `interval`, whose brackets stay on one line."""
+    return interval(found, key).replace(", ", ",\u00a0")
+
+
+def count(number: int, one: str, many: str | None = None) -> str:
+    """Return ``1 network`` or ``1,200 networks``."""
+    return f"{number:,} {one if number == 1 else many or one + 's'}"

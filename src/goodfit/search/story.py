@@ -112,7 +112,8 @@ def read_story(folder: str | Path) -> Story:
             rounds.append(_round(record, len(owner)))
             owner |= dict.fromkeys(rounds[-1].trials, rounds[-1])
         for found in record.get("trials", ()):
-            owner[found["number"]].trials[found["number"]] |= found
+            trial = owner[found["number"]].trials[found["number"]]
+            trial |= found | {"kept": found.get("kept") or trial.get("kept")}  # the last state that was kept
     for one in rounds:
         stops = max((len(t["keys"]) for t in one.trials.values()), default=0)
         one.reached = [sum(len(t["keys"]) > stop for t in one.trials.values()) for stop in range(stops)]

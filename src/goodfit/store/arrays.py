@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+import math
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +50,34 @@ def load_arrays(folder: str | Path, name: str) -> tuple[dict[str, np.ndarray], d
     start = 8 + int.from_bytes(blob[:8], "little")
     header = read_header(blob[:8], blob[8:start])
     return view(header, memoryview(blob)[start:]), loads(header.metadata[_KEY])
+
+
+def glance(
+    folder: str | Path, name: str, wanted: Iterable[str]
+) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    """Return some of the arrays and the record without reading the rest, so without the check of the hash.
+
+    For pictures only: what is computed with comes from `load_arrays`.
+
+    Raises:
+        RunFolderError: the file is missing, cut short, or lacks one of the arrays.
+    """
+    path = _path(folder, name)
+    try:
+        with open(path, "rb") as file:
+            length = file.read(8)
+            header = read_header(length, file.read(int.from_bytes(length[:4], "little")))
+            found = {}
+            for one in wanted:
+                dtype, shape, start = header.arrays[one]
+                file.seek(header.header_size + start)
+                blob = file.read(dtype.itemsize * math.prod(shape))
+                found[one] = np.frombuffer(blob, dtype).reshape(shape)
+            return found, loads(header.metadata[_KEY])
+    except OSError as error:
+        raise RunFolderError(f"Cannot read {path}: {error.strerror}.") from None
+    except (ValueError, KeyError):
+        raise RunFolderError(f"{path} was altered or damaged: it is not what was written.") from None
 
 
 def sha256_of(arrays: Mapping[str, np.ndarray], meta: Mapping[str, Any]) -> str:

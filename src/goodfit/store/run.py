@@ -23,6 +23,9 @@ class RunFolder:
         self.result_file = self.path / "result.json"
         self.ledger = self.path / "ledger.jsonl"
         self.model = self.path / "model.safetensors"
+        self.report = self.path / "report.html"
+        self._insights = self.path / "insights.json"
+        self._partial = self.path / "partial.json"
         self._done = self.path / "DONE"
 
     def lock(self) -> AbstractContextManager[bool]:
@@ -134,12 +137,54 @@ class RunFolder:
 
     def finish(self, result: dict[str, Any]) -> None:
         """Record the result and mark the run finished: ``DONE`` holds the hashes of result and model."""
+        self._partial.unlink(missing_ok=True)
         write_json(self.result_file, result)
         files = [path for path in (self.result_file, self.model) if path.exists()]
         write_json(self._done, {path.name: _sha256(path.read_bytes()) for path in files})
 
+    def fingerprint(self) -> str:
+        """Return a hash that tells one end of the run from another; empty if it has not come to one."""
+        try:
+            return _sha256(self._done.read_bytes())
+        except OSError:
+            return ""
 
-_CHECK = "sha256"  # what config.json keeps the hash of the rest of it under
+    def pause(self, result: dict[str, Any]) -> None:
+        """Record what an interrupted run has, for its report alone: the run goes on from its journal."""
+        write_json(self._partial, result)
+
+    def partial(self) -> dict[str, Any] | None:
+        """Return what `pause` recorded, or None."""
+        return _readable(self._partial)
+
+    def keep_insights(self, found: dict[str, Any], result: dict[str, Any]) -> None:
+        """Record what a model shows on its rows, beside the scores that it goes with."""
+        found = loads(dumps(found | {"of": _scores(result), "format": _FORMAT}))
+        write_json(self._insights, found | {_CHECK: _sha256(dumps(found).encode())})
+
+    def insights(self, result: dict[str, Any]) -> dict[str, Any] | None:
+        """Return what a model shows on its rows, or None if nothing whole is recorded for this result."""
+        found = _readable(self._insights) or {}
+        whole = found.pop(_CHECK, None) == _sha256(dumps(found).encode())
+        ours = {"of": found.get("of"), "format": found.get("format")}
+        return found if whole and dumps(ours) == dumps({"of": _scores(result), "format": _FORMAT}) else None
+
+
+_CHECK = "sha256"  # what config.json and insights.json keep the hash of the rest under
+_FORMAT = 1  # of insights.json
+
+
+def _scores(result: dict[str, Any]) -> dict[str, Any]:
+    return {"validation": result["validation"], "test": result["test"]}
+
+
+def _readable(path: Path) -> dict[str, Any] | None:
+    """Return what a JSON file holds; None if it is missing or damaged, where nothing depends on it."""
+    try:
+        found = loads(path.read_bytes())
+    except (OSError, ValueError):
+        return None
+    return found if isinstance(found, dict) else None
 
 
 def _sha256(data: bytes) -> str:

@@ -1,0 +1,247 @@
+"""What a run's records mean, in sentences: how it compares, what is wrong, what to try."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from goodfit.report.records import Records
+from goodfit.report.text import count, digits, interval, number
+
+BASELINES = {"linear": "linear model", "majority": "most common class", "mean": "mean of the training rows"}
+LOWER_IS_BETTER = ("log_loss", "rmse", "mae")
+_DIVERGED, _GAP, _ALONE, _DIVIDED = 0.1, 0.05, 0.8, 0.15  # from where on it is worth a word
+_FEW = 10  # rows of a class below which its share is not spoken of
+
+
+class Said(NamedTuple):
+    """One sentence: "good", "bad", or "open" if it is neither or cannot be told."""
+
+    kind: str
+    text: str
+
+
+def better(metric: str, score: float, other: float) -> bool:
+    """Tell whether a score is better than another."""
+    return score < other if metric in LOWER_IS_BETTER else score > other
+
+
+def compared(result: dict[str, Any], part: str) -> list[Said]:
+    """Return how the model compares with the baselines on "test" or "validation" rows."""
+    found, metric = result[part], result["metric"]
+    said = []
+    for name in ("linear", "majority", "mean"):
+        other = result["baselines"].get(name, {}).get(part)
+        if other is None:
+            continue
+        what, score = BASELINES[name], float(other["score"])
+        if all(better(metric, float(found[end]), score) for end in ("low", "high")):
+            text = f"Better than the {what} ({interval(other)}): that lies outside of this model's interval."
+            said.append(Said("good", text))
+        elif all(better(metric, score, float(found[end])) for end in ("low", "high")):
+            said.append(Said("bad", f"Worse than the {what} ({interval(other)}): use that one."))
+        else:
+            more = " You may not need a network." if name == "linear" else ""
+            text = f"Cannot be told from the {what} ({interval(other)}): that lies within the interval.{more}"
+            said.append(Said("open", text))
+    return said
+
+
+def diagnosis(records: Records) -> list[Said]:
+    """Return what the records say of the model and its search, what is wrong first."""
+    result = records.result
+    if result is None:
+        return []
+    found = [*_scores(records, result), *_search(records, result), *_winner(records)]
+    if records.insights is not None:
+        found += _shown(records.insights, records.settings["class_weight"] is not None)
+    order = ("bad", "open", "good")
+    return sorted(found, key=lambda said: order.index(said.kind))
+
+
+def _scores(records: Records, result: dict[str, Any]) -> Iterator[Said]:
+    metric, valid, test = result["metric"], result["validation"], result["test"]
+    if test is not None:
+        apart = not _overlap(valid, test)
+        if apart and better(metric, float(valid["score"]), float(test["score"])):
+            yield Said(
+                "bad",
+                f"On sealed rows it scores {interval(test)}, clearly less well than on validation rows "
+                f"({interval(valid)}): trust the sealed ones. Either the choice among many networks "
+                "flattered, or the rows differ; --group or --time may tell which belong together.",
+            )
+        elif not apart:
+            yield Said("good", "The scores on validation and on sealed rows agree within their intervals.")
+    training = (records.insights or {}).get("training")
+    if training is None or math.isnan(float(training["score"])):
+        return
+    if not _overlap(valid, training) and better(metric, float(training["score"]), float(valid["score"])):
+        yield Said(
+            "open",
+            f"It does better on rows it trained on ({interval(training)}) than on validation rows "
+            f"({interval(valid)}). More rows, more dropout or weight decay may help more than more search.",
+        )
+    else:
+        yield Said("good", f"No over-fitting is seen: it scores {interval(training)} on its training rows.")
+
+
+def _overlap(one: dict[str, Any], other: dict[str, Any]) -> bool:
+    ends = [float(found[end]) for found in (one, other) for end in ("low", "high")]
+    return not (ends[1] < ends[2] or ends[3] < ends[0])  # NaN ends tell nothing apart
+
+
+def _search(records: Records, result: dict[str, Any]) -> Iterator[Said]:
+    trials = len(records.story.trials) if records.story else 0
+    diverged = result["diverged"]
+    if trials and diverged / trials > _DIVERGED:
+        yield Said(
+            "open",
+            f"{diverged:,} of {trials:,} trials diverged. They are ranked last and harm nothing, but cost "
+            "time: lower the largest learning rates with --space.",
+        )
+    ranking = result.get("ranking")
+    if ranking and len(ranking["alike"]) > 1:
+        yield Said(
+            "open",
+            f"{len(ranking['alike']) - 1} of {count(ranking['compared'], 'full run')} cannot be told from "
+            "the best single network: which one won is partly chance, the ensemble is not.",
+        )
+    if result["settled"]:
+        yield Said("good", "The last rounds gained no more than noise, so the search ended early.")
+
+
+def _winner(records: Records) -> Iterator[Said]:
+    curve = winner_curve(records)
+    if curve is None or len(curve.steps) < 5 or curve.steps[-1] < curve.horizon:
+        return
+    by_error = ranks_by_error(records.result or {})
+    values = curve.errors if by_error else curve.losses
+    best = len(values) - 1 - int(values[::-1].argmin())
+    share = float(curve.steps[best] / curve.steps[-1])
+    if share > 0.97 and values[best] < 0.97 * values[: int(0.8 * len(values))].min():
+        yield Said("open", "The winner was still improving at its end: a larger --budget may help.")
+    elif share < 0.6:
+        yield Said(
+            "open",
+            f"The winner was best after {100 * share:.0f} % of its updates, and that state is kept; the rest "
+            "did not help. More dropout, weight decay or label smoothing may.",
+        )
+    else:
+        yield Said("good", "The winner's error settled before its training ended.")
+
+
+def winner_curve(records: Records) -> Any:
+    """Return the learning curve of the winner, or None if its state is not there."""
+    if records.result is None:
+        return None
+    recipe = records.result["winner"]["recipe"]
+    alike = [curve for curve in records.curves.values() if curve.recipe == recipe]
+    return max(alike, key=lambda curve: curve.steps[-1], default=None)
+
+
+def ranks_by_error(result: dict[str, Any]) -> bool:
+    """Tell whether the metric ranks by error (share wrong, squares) rather than by loss."""
+    return result.get("metric") in ("accuracy", "balanced_accuracy", "r2", "rmse", "mae")
+
+
+def _shown(insights: dict[str, Any], weighted: bool) -> Iterator[Said]:
+    seen = insights["test"] or insights["validation"]
+    yield from _classes(seen) if "mistakes" in seen else _lean(seen["residuals"])
+    if "mistakes" in seen:
+        yield from _belief(seen["calibration"], weighted)
+    yield from _columns(insights["importance"])
+    agreement = seen["agreement"]
+    if agreement and "mistakes" in seen and agreement["differ"] > _DIVIDED:
+        yield Said(
+            "open",
+            f"Two networks of the ensemble differ on {100 * agreement['differ']:.0f} % of the rows: little "
+            "is certain where they are divided.",
+        )
+
+
+def _classes(seen: dict[str, Any]) -> Iterator[Said]:
+    classes = [one for one in seen["mistakes"]["by_class"] if one["rows"] >= _FEW]
+    if not classes:
+        return
+    worst = min(classes, key=lambda one: one["found"] / one["rows"])
+    share = worst["found"] / worst["rows"]
+    if share < 0.75:
+        mixed = [pair for pair in seen["mistakes"]["pairs"] if pair[0] == worst["label"]]
+        told = f", most often given {mixed[0][1]!r}" if mixed else ""
+        yield Said(
+            "bad" if share < 0.5 else "open",
+            f"Of the class {worst['label']!r} only {worst['found']} of {worst['rows']} rows are found{told}. "
+            "If rare classes count as much as common ones, try --class-weight balanced.",
+        )
+    elif share == 1.0:
+        yield Said("good", "Every row of every class is found.")
+    else:
+        text = f"The class found least is {worst['label']!r}: {worst['found']} of {worst['rows']} rows."
+        yield Said("good", text)
+
+
+def _lean(off: dict[str, Any]) -> Iterator[Said]:
+    mean, low, high = (float(off[key]) for key in ("mean", "low", "high"))
+    if low > 0 or high < 0:
+        way = "high" if mean > 0 else "low"
+        ends = f"[{number(low)}, {number(high)}]"
+        yield Said("bad", f"Answers are too {way} on average, by {number(abs(mean))} (difference {ends}).")
+    else:
+        yield Said("good", "On average answers are neither too high nor too low.")
+
+
+def _belief(found: dict[str, Any], weighted: bool) -> Iterator[Said]:
+    bins = found["bins"]
+    outside = [b for b in bins if not b["low"] <= b["said"] <= b["high"]]
+    lean = sum(b["rows"] * (b["said"] - b["was"]) for b in bins) / sum(b["rows"] for b in bins)
+    if found["gap"] > _GAP and outside:
+        if found["of"] is None:
+            way = "too sure of itself" if lean > 0 else "too cautious"
+            text = f"It is {way}: probabilities and shares right are {100 * found['gap']:.0f} points apart."
+        else:
+            text = f"Probabilities and shares are {100 * found['gap']:.0f} points apart on average."
+        more = " --class-weight balanced does that: it rates rare classes up." if weighted else ""
+        yield Said("open" if weighted else "bad", text + more)
+    else:
+        yield Said(
+            "good", f"Probabilities can be believed: they are {100 * found['gap']:.1f} points off on average."
+        )
+
+
+def _columns(found: dict[str, Any]) -> Iterator[Said]:
+    columns = found["columns"]
+    if found["grid"] is not None or len(columns) < 2:
+        return
+    total = sum(max(one["mean"], 0.0) for one in columns)
+    if total > 0 and columns[0]["mean"] > _ALONE * total and len(columns) > 2:
+        yield Said(
+            "open",
+            f"The column {columns[0]['name']!r} does nearly all of the work. Make sure that it is known when "
+            "predictions are made.",
+        )
+    idle = sum(not float(one["low"]) > 0 for one in columns)
+    if idle:
+        text = f"Of {len(columns)} columns, {idle} do no harm that can be told when shuffled alone."
+        yield Said("open", text)
+
+
+def about(result: dict[str, Any]) -> str:
+    """Return what the scores of a run are, and are not."""
+    lower = ", lower is better" if result["metric"] in LOWER_IS_BETTER else ""
+    chosen = (
+        "Each row judged networks that had not seen it, and yet chose among them"
+        if result["folds"]
+        else "The validation rows chose the networks"
+    )
+    text = f"In brackets: 95 % intervals over the rows{lower}. {chosen}, so their score flatters; "
+    if result["test"] is None:
+        return text + "the sealed rows have not been opened."
+    times = result["test"]["opened"]
+    how = "once, for this exam" if times == 1 else f"{times} times; this exam was the last"
+    return text + f"the sealed rows have chosen nothing. They were opened {how}."
+
+
+def difference(found: dict[str, Any]) -> str:
+    """Return ``+0.0123 [0.0100, 0.0150]``."""
+    return f"{float(found['difference']):+.4f} [{digits(found['low'])}, {digits(found['high'])}]"
