@@ -25,8 +25,10 @@ def test_inspect_as_json_is_the_model_s_own_account(goodfit, fitted):
     assert said["test"]["score"] == fitted["test"]["score"]
 
 
-def test_inspect_of_a_sealed_run(goodfit, sealed):
-    assert "had not been opened" in goodfit("inspect", sealed["run"]).stdout
+def test_inspect_of_a_sealed_run(goodfit, table, tmp_path):
+    words = ("--budget", "1 members", "--out", tmp_path / "run", "--keep-sealed")
+    assert goodfit("fit", table, "--target", "grade", *words).exit_code == 0
+    assert "had not been opened" in goodfit("inspect", tmp_path / "run").stdout
 
 
 def test_export_writes_what_onnxruntime_answers_alike(goodfit, fitted, table, tmp_path):

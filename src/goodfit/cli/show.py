@@ -12,8 +12,8 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from goodfit.cli.output import command, count, digits, interval
-from goodfit.report.words import BASELINES, LOWER_IS_BETTER
+from goodfit.cli.output import command, count, interval
+from goodfit.report.words import BASELINES, LOWER_IS_BETTER, difference, how_sure
 
 _MOST_MEMBERS, _MOST_EFFECTS = 5, 12
 
@@ -62,7 +62,7 @@ def show_result(result: dict[str, Any], data: str | None = None, *, notes: bool 
         )
     block(console, "Searched", lines)
     if result.get("ranking"):
-        block(console, "How sure is the ranking of single networks?", _how_sure(result["ranking"]))
+        block(console, "How sure is the ranking of single networks?", how_sure(result["ranking"]))
     if result["contributions"]:
         console.print(_effects(result["contributions"]), end="\n\n")
     _files(result)
@@ -121,22 +121,6 @@ def block(console: Console, title: str, lines: list[str], *, one_line: bool = Fa
     console.print()
 
 
-def _how_sure(found: dict[str, Any]) -> list[str]:
-    best, error = digits(found["best"]["score"]), found["best"]["standard_error"]
-    chosen_by = "on the rows that chose it" + (f" (standard error {digits(error)})" if error else "")
-    lines = [
-        f"The best of {count(found['tried'], 'trial')} scores {best} {chosen_by}; "
-        f"on fresh rows expect {interval(found['fresh'])}.",
-    ]
-    same = len(found["alike"]) - 1
-    if same:
-        lines.append(
-            f"{count(same, 'other')} of {count(found['compared'], 'full run')} cannot be told from it. The "
-            f"simplest within one standard error: {found['simplest']}"
-        )
-    return lines
-
-
 def _effects(contributions: list[dict[str, Any]]) -> Table:
     table = Table(
         box=box.SIMPLE_HEAD,
@@ -148,8 +132,7 @@ def _effects(contributions: list[dict[str, Any]]) -> Table:
         table.add_column(name, justify="right" if name == "networks" else "left")
     for found in contributions[:_MOST_EFFECTS]:
         sure = float(found["low"]) > 0 or float(found["high"]) < 0
-        difference = f"{float(found['difference']):+.4f} [{digits(found['low'])}, {digits(found['high'])}]"
-        cells = (found["technique"], found["option"], difference, str(found["members"]))
+        cells = (found["technique"], found["option"], difference(found), str(found["members"]))
         table.add_row(*map(Text, cells), style="" if sure else "dim")
     return table
 

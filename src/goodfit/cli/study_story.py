@@ -14,7 +14,8 @@ from rich.text import Text
 
 from goodfit.cli.output import count, digits
 from goodfit.errors import InputError
-from goodfit.search.story import RoundStory, Story
+from goodfit.report.words import ROUND_HEAD, reached, round_rows
+from goodfit.search.story import Story
 
 MOST_TRIALS, MOST_FAILURES = 10, 8
 
@@ -32,7 +33,7 @@ def show_story(run: str, config: dict[str, Any], story: Story, result: dict[str,
     console.print(f"Budget {config['budget']}{more}; {story.seconds:.0f} s so far, {began} begun.")
     if story.settled:
         console.print("It ended before its budget: the last rounds gained no more than noise.")
-    console.print(_rounds(story))
+    console.print(_table("Rounds", ROUND_HEAD, round_rows(story)))
     moved = story.regions()
     if moved:
         console.print(_table("What moved", ("place", "at first", "at last"), moved))
@@ -64,7 +65,7 @@ def draw_story(story: Story, folder: str) -> tuple[Path, Path]:
             drawn = [t for t in one.trials.values() if path in t["point"]]
             values = np.array([t["point"][path] for t in drawn], float)
             found.append(
-                BoxRound(low, high, values, np.array([_reached(t) for t in drawn], float), one.harvest)
+                BoxRound(low, high, values, np.array([reached(t) for t in drawn], float), one.harvest)
             )
         if any(len(one.values) and one.low < one.high for one in found):
             places[path] = found
@@ -81,43 +82,6 @@ def draw_story(story: Story, folder: str) -> tuple[Path, Path]:
         None,
     )
     return save(boxes(places, logs=logs, best=best), folder, "boxes")
-
-
-def _reached(trial: dict[str, Any]) -> float:
-    """Return how far a trial came, from 0 to 1; NaN if it diverged."""
-    return math.nan if trial["result"].startswith("diverged") else len(trial["keys"]) / 3
-
-
-def _rounds(story: Story) -> Table:
-    rows = [
-        (
-            str(number),
-            "harvest" if one.harvest else "draws",
-            str(len(one.trials)),
-            str(one.structures),
-            f"{one.steps:,}",
-            " → ".join(map(str, one.reached)) or "waiting",
-            str(len(one.diverged)),
-            _error(one),
-        )
-        for number, one in enumerate(story.rounds, start=1)
-    ]
-    head = (
-        "round",
-        "kind",
-        "trials",
-        "structures",
-        "steps",
-        "reached 1/9 → 1/3 → end",
-        "diverged",
-        "lowest error",
-    )
-    return _table("Rounds", head, rows)
-
-
-def _error(one: RoundStory) -> str:
-    best = one.best
-    return "" if best is None else digits(best["error"])
 
 
 def _best(story: Story) -> Table:

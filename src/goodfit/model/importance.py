@@ -25,13 +25,6 @@ RATE = 2.5e9  # operations a second that any machine of today reaches (NumPy, fl
 AT_ONCE = 2048  # rows predicted in one go
 GRID = 8  # patches along each side of an image
 
-WHAT = {
-    "wrong": "more rows answered wrong",
-    "log loss": "more log loss",
-    "variance": "less of the target's variance explained",
-    "absolute": "more mean absolute error",
-}
-
 
 @dataclass(frozen=True)
 class Piece:
@@ -39,6 +32,11 @@ class Piece:
 
     name: str
     places: np.ndarray
+
+
+def spread(count: int, most: int) -> np.ndarray:
+    """Return at most ``most`` of the numbers below ``count``, evenly spread, in order."""
+    return np.arange(count) if count <= most else np.arange(most) * count // most
 
 
 def affordable(jury: Jury, seconds: float | None) -> float:
@@ -55,7 +53,7 @@ def importance(
     rows, then only the columns that go most with the model's answers (of images, a coarser grid).
 
     Args:
-        problem: the data and the metric, which decides what a row costs (`WHAT`).
+        problem: the data and the metric, which decides what a row costs (`costs`).
         jury: the networks.
         part, holders: rows, and which network may answer for which; see `Jury.holders`.
         seconds: the time that the search had; None if its budget was no time.
@@ -67,7 +65,7 @@ def importance(
     pieces, grid = _pieces(problem.data.schema, int(allowed / (each * fewest)))
     repeats = int(np.clip(allowed / (each * len(pieces) * rows), 1, REPEATS))
     rows = int(np.clip(allowed / (each * len(pieces)), fewest, rows))
-    picked = np.arange(rows) * len(part.y) // rows
+    picked = spread(len(part.y), rows)
     part, holders = part.take(picked), None if holders is None else holders[:, picked]
     plain = jury.together(part.x, holders)
     most = max(1, int(allowed / (each * rows)))
@@ -99,7 +97,10 @@ def _kind(problem: Problem) -> str:
 
 
 def costs(problem: Problem, part: Part, outputs: np.ndarray) -> np.ndarray:
-    """Return what each row's answer costs, (rows,), in the sense of the metric; see `WHAT`."""
+    """Return what each row's answer costs, (rows,), in the sense of the metric.
+
+    1 for a wrong label; a log loss; an absolute error; or a squared error by the target's variance.
+    """
     kind, y = _kind(problem), part.y
     if kind == "wrong":
         return (np.argmax(outputs, axis=1) != y).astype(np.float64)
@@ -108,8 +109,8 @@ def costs(problem: Problem, part: Part, outputs: np.ndarray) -> np.ndarray:
     off = np.abs(problem.answer(outputs) - y)
     if kind == "absolute":
         return off
-    spread = np.average((y - np.average(y, weights=part.weight)) ** 2, weights=part.weight)
-    return off**2 / (spread or 1.0)
+    variance = np.average((y - np.average(y, weights=part.weight)) ** 2, weights=part.weight)
+    return off**2 / (variance or 1.0)
 
 
 def _shuffled(
@@ -155,8 +156,7 @@ def _pieces(schema: Schema, most: int) -> tuple[list[Piece], list[int] | None]:
     """Return the columns; of images the patches of a grid of at most ``most``, and its rows and columns."""
     if schema.image_shape is not None:
         return _patches(schema.image_shape, max(most, 4))
-    parts = np.array([part for column in schema.inputs for part in column.parts], int)
-    places = np.argsort(np.argsort(parts, kind="stable"))  # of the encoded numbers, column after column
+    places = np.argsort(schema.order)  # of the encoded numbers, column after column
     ends = np.cumsum([len(column.parts) for column in schema.inputs])
     names = [column.name for column in schema.inputs]
     return [Piece(n, p) for n, p in zip(names, np.split(places, ends[:-1]), strict=True)], None

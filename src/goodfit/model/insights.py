@@ -15,7 +15,7 @@ import numpy as np
 
 from goodfit.data.prepare import Part
 from goodfit.ensemble.select import disagreement
-from goodfit.model.importance import affordable, importance
+from goodfit.model.importance import affordable, importance, spread
 from goodfit.model.jury import Jury
 from goodfit.model.model import Model
 from goodfit.model.predict import weighted_mean
@@ -81,11 +81,6 @@ def _training(problem: Problem, jury: Jury, most: int) -> dict[str, Any]:
 def some(part: Part, most: int) -> Part:
     """Return at most so many rows of a part, evenly spread."""
     return part if len(part.y) <= most else part.take(spread(len(part.y), most))
-
-
-def spread(count: int, most: int) -> np.ndarray:
-    """Return at most ``most`` of the numbers below ``count``, evenly spread, in order."""
-    return np.arange(count) if count <= most else np.arange(most) * count // most
 
 
 def _seen(problem: Problem, part: Part, outputs: np.ndarray) -> dict[str, Any]:

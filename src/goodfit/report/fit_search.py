@@ -10,8 +10,17 @@ from goodfit.report.charts import Course, Line, Mark, Stage, courses, forest, st
 from goodfit.report.page import Table
 from goodfit.report.parts import Part, figure, grid, hint, said_list, sentence, tables
 from goodfit.report.records import Records
-from goodfit.report.text import count, digits, interval, number, shorten
-from goodfit.report.words import Said, difference, ranks_by_error, winner_curve
+from goodfit.report.text import count, digits, number, shorten
+from goodfit.report.words import (
+    ROUND_HEAD,
+    Said,
+    difference,
+    how_sure,
+    ranks_by_error,
+    reached,
+    round_rows,
+    winner_curve,
+)
 from goodfit.search.curves import Curve
 from goodfit.search.story import RoundStory, Story
 
@@ -47,15 +56,8 @@ def curves_part(records: Records) -> Part:
 
 
 def _by_error(records: Records) -> bool:
-    if records.result is not None:
-        return ranks_by_error(records.result)
-    return (records.settings["metric"] or "accuracy") in (
-        "accuracy",
-        "balanced_accuracy",
-        "r2",
-        "rmse",
-        "mae",
-    )
+    asked = {"metric": records.settings["metric"] or "accuracy"}
+    return ranks_by_error(asked if records.result is None else records.result)
 
 
 def _what(records: Records, by_error: bool) -> str:
@@ -145,23 +147,7 @@ def _ranking(result: dict[str, Any] | None) -> list[str]:
     found = (result or {}).get("ranking")
     if not found:
         return []
-    error = found["best"]["standard_error"]
-    sure = f" (standard error {digits(error)})" if error else ""
-    said = [
-        Said(
-            "open",
-            f"The best of {count(found['tried'], 'trial')} scores {digits(found['best']['score'])} on the "
-            f"rows that chose it{sure}; on fresh rows expect {interval(found['fresh'])}.",
-        )
-    ]
-    same = len(found["alike"]) - 1
-    if same:
-        text = (
-            f"{count(same, 'other')} of {count(found['compared'], 'full run')} cannot be told from it. The "
-            f"simplest within one standard error: {found['simplest']}."
-        )
-        said.append(Said("open", text))
-    return [said_list(said)]
+    return [said_list([Said("open", f"{text.rstrip('.')}.") for text in how_sure(found)])]
 
 
 def _ranked(records: Records, story: Story) -> list[dict[str, Any]]:
@@ -204,30 +190,12 @@ def _boxes(story: Story, best: dict[str, Any] | None) -> list[str]:
 
 def _stage(one: RoundStory, path: str) -> Stage:
     low, high = one.region["ranges"].get(path, (math.nan, math.nan))
-    draws = tuple((float(t["point"][path]), _reached(t)) for t in one.trials.values() if path in t["point"])
+    draws = tuple((float(t["point"][path]), reached(t)) for t in one.trials.values() if path in t["point"])
     return Stage(float(low), float(high), draws, one.harvest)
 
 
-def _reached(trial: dict[str, Any]) -> float:
-    return math.nan if trial["result"].startswith("diverged") else len(trial["keys"]) / 3
-
-
 def _rounds(story: Story) -> Table:
-    rows = [
-        (
-            str(number_),
-            "harvest" if one.harvest else "draws",
-            str(len(one.trials)),
-            str(one.structures),
-            f"{one.steps:,}",
-            " → ".join(map(str, one.reached)) or "waiting",
-            str(len(one.diverged)),
-            digits(one.best["error"]) if one.best else "",
-        )
-        for number_, one in enumerate(story.rounds, start=1)
-    ]
-    head = ("round", "kind", "trials", "structures", "steps", "reached 1/9 → 1/3 → end", "diverged")
-    return Table((*head, "lowest error"), tuple(rows), "Rounds")
+    return Table(ROUND_HEAD, tuple(round_rows(story)), "Rounds")
 
 
 def _moved(story: Story) -> Table | None:

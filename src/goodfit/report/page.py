@@ -99,7 +99,7 @@ def lab_page(title: str, lead: str, facts: Sequence[tuple[str, str]], sections: 
         f'<p class="lead">{escape(lead)}</p>' if lead else "",
         "</header><main>",
         _answers(named),
-        facts_block(facts),
+        _facts(facts),
         _contents(named),
         *(_section(section, anchor) for section, anchor in named),
         "</main>",
@@ -139,8 +139,7 @@ def _kind(verdict: str) -> tuple[str, str]:
     return _KINDS.get(words[0].strip(",.:;") if words else "", ("other", "•"))
 
 
-def badge(verdict: str, text: str = "") -> str:
-    """Return a verdict, or ``text`` in its place, as a coloured mark with the verdict's symbol."""
+def _badge(verdict: str, text: str = "") -> str:
     kind, symbol = _kind(verdict)
     return f'<span class="verdict {kind}"><b aria-hidden="true">{symbol}</b>{escape(text or verdict)}</span>'
 
@@ -155,7 +154,7 @@ def _answers(named: Sequence[tuple[Section, str]]) -> str:
             answers = [(section.title, section.skipped, "not run")]
         rows += [
             f'<tr role="row"><th role="rowheader" scope="row">{link}</th><td role="cell">{escape(says)}</td>'
-            f'<td role="cell">{escape(found)}</td><td role="cell">{badge(verdict)}</td></tr>'
+            f'<td role="cell">{escape(found)}</td><td role="cell">{_badge(verdict)}</td></tr>'
             for says, found, verdict in answers
         ]
     if not rows:
@@ -181,15 +180,14 @@ def _counts(named: Iterable[tuple[Section, str]]) -> str:
         "other": ("", "other", "others"),
     }
     items = [
-        f"<li>{badge(first, f'{kinds[kind]} {one if kinds[kind] == 1 else many}')}</li>"
+        f"<li>{_badge(first, f'{kinds[kind]} {one if kinds[kind] == 1 else many}')}</li>"
         for kind, (first, one, many) in words.items()
         if kinds[kind]
     ]
     return f'<ul class="count">{"".join(items)}</ul>' if items else ""
 
 
-def facts_block(facts: Sequence[tuple[str, str]]) -> str:
-    """Return (name, value) pairs as a block of their own."""
+def _facts(facts: Sequence[tuple[str, str]]) -> str:
     if not facts:
         return ""
     items = "".join(f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>" for name, value in facts)
@@ -264,7 +262,7 @@ def _size(svg: str) -> str:
 
 def _cards(claims: Sequence[Claimed]) -> str:
     items = "".join(
-        f'<li class="card">{badge(claim.verdict)}'
+        f'<li class="card">{_badge(claim.verdict)}'
         f"<dl><dt>The book says</dt><dd>{escape(claim.says)}</dd></dl>"
         f"<dl><dt>Your data say</dt><dd>{escape(claim.found)}</dd></dl></li>"
         for claim in claims

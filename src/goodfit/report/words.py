@@ -8,9 +8,14 @@ from typing import Any, NamedTuple
 
 from goodfit.report.records import Records
 from goodfit.report.text import count, digits, interval, number
+from goodfit.search.story import Story
 
 BASELINES = {"linear": "linear model", "majority": "most common class", "mean": "mean of the training rows"}
 LOWER_IS_BETTER = ("log_loss", "rmse", "mae")
+ROUND_HEAD = (
+    *("round", "kind", "trials", "structures", "steps"),
+    *("reached 1/9 → 1/3 → end", "diverged", "lowest error"),
+)
 _DIVERGED, _GAP, _ALONE, _DIVIDED = 0.1, 0.05, 0.8, 0.15  # from where on it is worth a word
 _FEW = 10  # rows of a class below which its share is not spoken of
 
@@ -224,6 +229,45 @@ def _columns(found: dict[str, Any]) -> Iterator[Said]:
     if idle:
         text = f"Of {len(columns)} columns, {idle} do no harm that can be told when shuffled alone."
         yield Said("open", text)
+
+
+def how_sure(found: dict[str, Any]) -> list[str]:
+    """Return how sure a search's ranking of single networks is, in sentences."""
+    error = found["best"]["standard_error"]
+    chosen_by = "on the rows that chose it" + (f" (standard error {digits(error)})" if error else "")
+    said = [
+        f"The best of {count(found['tried'], 'trial')} scores {digits(found['best']['score'])} {chosen_by}; "
+        f"on fresh rows expect {interval(found['fresh'])}."
+    ]
+    same = len(found["alike"]) - 1
+    if same:
+        said.append(
+            f"{count(same, 'other')} of {count(found['compared'], 'full run')} cannot be told from it. The "
+            f"simplest within one standard error: {found['simplest']}"
+        )
+    return said
+
+
+def reached(trial: dict[str, Any]) -> float:
+    """Return how far a trial came, from 0 to 1; NaN if it diverged."""
+    return math.nan if trial["result"].startswith("diverged") else len(trial["keys"]) / 3
+
+
+def round_rows(story: Story) -> list[tuple[str, ...]]:
+    """Return a row of text for each round of a search, under `ROUND_HEAD`."""
+    return [
+        (
+            str(i),
+            "harvest" if one.harvest else "draws",
+            str(len(one.trials)),
+            str(one.structures),
+            f"{one.steps:,}",
+            " → ".join(map(str, one.reached)) or "waiting",
+            str(len(one.diverged)),
+            digits(one.best["error"]) if one.best else "",
+        )
+        for i, one in enumerate(story.rounds, start=1)
+    ]
 
 
 def about(result: dict[str, Any]) -> str:
