@@ -58,11 +58,11 @@ def draw_series(axes: Axes, record: dict[str, Any]) -> None:
     axes.scatter(work, seconds, c=faces, edgecolors=PALETTE["blue"], s=36, zorder=3)
     for p, x, y in zip(points, work, seconds, strict=True):
         place = {"textcoords": "offset points", "ha": "right", "va": "bottom", "fontsize": 8}
-        axes.annotate(f"{p['value']:,}", (x, y), (-4, 4), **place)
+        axes.annotate(f"{p['value']:,}", (x, y), (-4, 4), annotation_clip=False, **place)
     axes.set(xscale="log", yscale="log", xlabel="work, GFLOP", ylabel="seconds")
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_minor_formatter(NullFormatter())
-    axes.margins(0.12, 0.14)
+    axes.margins(0.16, 0.14)  # room for what is written beside the first point
     axes.set_title(f"{name}{', ' + FIXED[name] if name in FIXED else ''}", fontsize=11, loc="left")
     axes.text(0.97, 0.05, f"slope {slope(points):.2f}", transform=axes.transAxes, ha="right", fontsize=11)
     axes.grid(which="major", color="#e4e4ea", linewidth=0.6)

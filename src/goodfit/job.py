@@ -10,8 +10,9 @@ from dataclasses import asdict, dataclass, fields
 from statistics import mean
 from typing import Any
 
+from goodfit.cores import available_cores
 from goodfit.data.prepare import Request, prepare
-from goodfit.engine.plan import available_cores, check_memory, flops_per_step, member_bytes, plan_for
+from goodfit.engine.plan import check_memory, flops_per_step, member_bytes, plan_for
 from goodfit.engine.population import Member, Population
 from goodfit.engine.program import use_cache
 from goodfit.errors import InputError, must_be

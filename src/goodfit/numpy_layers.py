@@ -12,13 +12,19 @@ import numpy as np
 
 
 def sigmoid(z: np.ndarray) -> np.ndarray:
-    """Return ``1 / (1 + exp(−z))``, without overflow."""
-    small = np.exp(-np.abs(z))
-    return np.where(z >= 0, 1.0, small) / (1.0 + small)
+    """Return ``1 / (1 + exp(−z))``; where the power overflows, 0 is the answer."""
+    with np.errstate(over="ignore"):
+        return 1.0 / (1.0 + np.exp(-z))
 
 
 def _gelu(z: np.ndarray) -> np.ndarray:
     return 0.5 * z * (1.0 + np.tanh(np.sqrt(2.0 / np.pi) * (z + 0.044715 * z**3)))
+
+
+def _mish(z: np.ndarray) -> np.ndarray:
+    raised = np.exp(np.minimum(z, 20.0))  # beyond, the factor is 1 in float64
+    factor = raised * (raised + 2.0)  # with it tanh(log(1 + exp(z))) has one power and no logarithm
+    return z * (factor / (factor + 2.0))
 
 
 def _selu(z: np.ndarray) -> np.ndarray:
@@ -34,7 +40,7 @@ ACTIVATIONS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "gelu": _gelu,
     "silu": lambda z: z * sigmoid(z),
     "selu": _selu,
-    "mish": lambda z: z * np.tanh(np.logaddexp(z, 0.0)),
+    "mish": _mish,
     "identity": lambda z: z,
 }
 

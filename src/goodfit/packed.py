@@ -16,7 +16,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from goodfit.engine.plan import available_cores, flops_per_step
+from goodfit.cores import available_cores
+from goodfit.engine.plan import flops_per_step
 from goodfit.engine.population import Legs, Member, Population
 from goodfit.engine.program import use_cache
 from goodfit.errors import InputError

@@ -10,6 +10,7 @@ import pytest
 SOURCE = Path(__file__).resolve().parents[2] / "src" / "goodfit"
 LAYERS = (  # a module imports only from lines above its own layer's
     "errors",
+    "cores",
     "stats",
     "store",
     "numpy_layers",

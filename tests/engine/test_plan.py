@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from goodfit.cores import available_cores
 from goodfit.engine import plan
 from goodfit.engine.member import first_state
 from goodfit.engine.plan import (
@@ -39,7 +40,7 @@ def test_more_a_chunk_where_each_has_little_to_do(hidden, batch_size, chunk):
 
 def test_overrides():
     assert plan_for(Recipe((100,)), chunk=4, lanes=3) == Plan(4, 3)
-    assert plan_for(Recipe((100,))).lanes == plan.available_cores()
+    assert plan_for(Recipe((100,))).lanes == available_cores()
 
 
 @pytest.mark.parametrize("bad", [0, -1, 1.5, "2"])

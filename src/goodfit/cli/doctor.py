@@ -42,7 +42,8 @@ def _versions() -> dict[str, Any]:
 def _machine() -> dict[str, Any]:
     import jax
 
-    from goodfit.engine.plan import NARROW, available_bytes, available_cores, plan_for
+    from goodfit.cores import available_cores
+    from goodfit.engine.plan import NARROW, available_bytes, plan_for
     from goodfit.recipe import Recipe
 
     narrow, wide = plan_for(Recipe((NARROW,))), plan_for(Recipe((NARROW + 1,)))

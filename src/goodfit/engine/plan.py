@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from itertools import pairwise
 
 import jax
 import numpy as np
 
+from goodfit.cores import available_cores
 from goodfit.errors import InputError, must_be
 from goodfit.network import Network
 from goodfit.recipe import Recipe
@@ -29,13 +29,6 @@ class Plan:
 
     chunk: int
     lanes: int
-
-
-def available_cores() -> int:
-    """Return how many CPU cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return max(1, len(os.sched_getaffinity(0)))
-    return os.cpu_count() or 1
 
 
 def plan_for(recipe: Recipe, *, chunk: int | None = None, lanes: int | None = None) -> Plan:

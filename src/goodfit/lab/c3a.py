@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from goodfit.cores import available_cores
 from goodfit.engine.gradient_check import gradient_check
-from goodfit.engine.plan import available_cores
 from goodfit.lab.comparison import Claim, Comparison, Plan, Record
 from goodfit.lab.training import Bench
 from goodfit.network import Network

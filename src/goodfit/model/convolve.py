@@ -15,31 +15,32 @@ def convolve(x: np.ndarray, weight: np.ndarray, bias: np.ndarray) -> np.ndarray:
     """Return images (rows, H, W, n_out), float64; as `goodfit.techniques.convolution.convolve`.
 
     ``x`` (rows, H, W, n_in), ``weight`` (k, k, n_in, n_out) with k odd, ``bias`` (n_out,). Beside the result
-    it takes about ``MOST_BYTES``, however many rows there are.
+    it takes about ``MOST_BYTES``, however many rows there are. In memory channels come before places: so
+    whole lines of pixels are copied, and what follows elementwise keeps that order.
     """
     rows, height, width, _ = x.shape
     k, _, n_in, n_out = weight.shape
-    kernel = np.ascontiguousarray(weight, np.float64).reshape(k * k * n_in, n_out)
-    out = np.empty((rows, height * width, n_out))
+    kernel = np.ascontiguousarray(weight.reshape(k * k * n_in, n_out).T, np.float64)
+    out = np.empty((rows, n_out, height * width))
     at_once = max(1, MOST_BYTES // (8 * height * width * k * k * n_in))
     for start in range(0, rows, at_once):
         # NumPy multiplies a stack of matrices one by one
-        np.matmul(_patches(x[start : start + at_once], k), kernel, out=out[start : start + at_once])
-    out += np.asarray(bias, np.float64)
-    return out.reshape(rows, height, width, n_out)
+        np.matmul(kernel, _patches(x[start : start + at_once], k), out=out[start : start + at_once])
+    out += np.asarray(bias, np.float64)[:, None]
+    return out.reshape(rows, n_out, height, width).transpose(0, 2, 3, 1)
 
 
 def _patches(x: np.ndarray, k: int) -> np.ndarray:
-    """Return the k × k surroundings of every pixel, 0 beyond the border: (rows, H·W, k·k·C) float64."""
+    """Return the k × k surroundings of every pixel, 0 beyond the border: (rows, k·k·C, H·W) float64."""
     rows, height, width, channels = x.shape
     around = k // 2
-    padded = np.zeros((rows, height + 2 * around, width + 2 * around, channels))
-    padded[:, around : around + height, around : around + width] = x
-    patches = np.empty((rows, height, width, k * k, channels))
+    padded = np.zeros((rows, channels, height + 2 * around, width + 2 * around))
+    padded[:, :, around : around + height, around : around + width] = x.transpose(0, 3, 1, 2)
+    patches = np.empty((rows, k, k, channels, height, width))
     for i in range(k):
         for j in range(k):
-            patches[:, :, :, i * k + j] = padded[:, i : i + height, j : j + width]
-    return patches.reshape(rows, height * width, k * k * channels)
+            patches[:, i, j] = padded[:, :, i : i + height, j : j + width]
+    return patches.reshape(rows, k * k * channels, height * width)
 
 
 def max_pool(x: np.ndarray) -> np.ndarray:

@@ -1,7 +1,7 @@
 """The one way to predict: a network's forward pass in NumPy, float64.
 
 Estimators, the command line and the final exam all come here; JAX only trains. Rows are computed in blocks
-of one fixed size, the last one padded, so that the same table gives the same bits whenever it is predicted.
+of one size, the last one padded to a power of two: the same table has the same bits whenever it is predicted.
 A row alone and the same row in a table may differ in the last digits (about 1e-15): a matrix product rounds
 differently with a row's place. Sums made exact by cutting factors into whole numbers removed even that, at
 7 to 100 times the cost (docs/log.md).
@@ -15,10 +15,11 @@ from typing import Any
 
 import numpy as np
 
+from goodfit.model.blocks import each_block
 from goodfit.model.convolve import convolve, max_pool
 from goodfit.numpy_layers import activated, embed_categories, embed_numbers, sigmoid
 
-BLOCK = 512  # rows computed at once: enough to fill the cores, few enough to stay in the cache
+BLOCK = 512  # rows computed at once: enough to fill a core, few enough to stay in the cache
 IMAGES = 64  # the same for convolutions
 
 Arrays = Mapping[str, np.ndarray]
@@ -67,11 +68,15 @@ def _in_blocks(
     wide = {key: np.asarray(a, np.float64) for key, a in (*params.items(), *running.items())}
     out = np.empty((len(x), architecture["outputs"]))
     size = IMAGES if architecture["conv"] else BLOCK
-    for start in range(0, len(x), size):
+
+    def compute(start: int) -> None:
         rows = x[start : start + size]
-        block = np.zeros((size, architecture["inputs"]))
+        padded = min(size, max(16, 1 << (len(rows) - 1).bit_length()))
+        block = np.zeros((padded, architecture["inputs"]))
         block[: len(rows)] = rows
         out[start : start + size] = apply_head(head, _forward_block(architecture, wide, block))[: len(rows)]
+
+    each_block(compute, range(0, len(x), size))
     return out
 
 
@@ -137,8 +142,8 @@ def _normalized(
 ) -> np.ndarray:
     name = f"{layer}.norm"
     if architecture["norm"] == "batch":
-        mean, var = wide[f"{name}.mean"], wide[f"{name}.var"]
-    else:
-        mean, var = h.mean(axis=1, keepdims=True), h.var(axis=1, keepdims=True)
+        gain = wide[f"{name}.scale"] / np.sqrt(wide[f"{name}.var"] + architecture["norm_epsilon"])
+        return h * gain + (wide[f"{name}.shift"] - wide[f"{name}.mean"] * gain)
+    mean, var = h.mean(axis=1, keepdims=True), h.var(axis=1, keepdims=True)
     centred = (h - mean) / np.sqrt(var + architecture["norm_epsilon"])
     return centred * wide[f"{name}.scale"] + wide[f"{name}.shift"]
