@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import settings
 
@@ -63,3 +64,21 @@ def data_folder() -> Path:
 def table_path(data_folder):
     """Return a function from the name of a real table to its Parquet file."""
     return lambda name: data_folder / "tables" / f"{name}.parquet"
+
+
+BAD = "<img src=x onerror=alert(1)></script>\"'&amp;"
+
+
+@pytest.fixture(scope="session")
+def hostile_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the run ``bad``: names and labels would be markup; the worst column decides the target."""
+    from goodfit.job import FitSettings, run_fit
+
+    home = tmp_path_factory.mktemp("runs")
+    quoted = BAD.replace('"', '""')
+    pairs = np.random.default_rng(0).normal(size=(2, 200)).T
+    lines = [f'{x:.4f},{y:.4f},"{quoted if x > 0 else "plain"}"' for x, y in pairs]
+    table = home / "t<b>.csv"
+    table.write_text("\n".join([f'"{quoted}",</title><script>,"</style>{quoted}"', *lines]) + "\n")
+    run_fit(FitSettings(str(table), target=f"</style>{BAD}", budget="10 members", out=str(home / "bad")))
+    return home / "bad"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 import re
 import shlex
 import subprocess
@@ -19,15 +20,22 @@ from goodfit.search.space_file import parse_space
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
 PAGES = {
-    page.name: page.read_text(encoding="utf-8")
-    for page in (*sorted(ROOT.glob("README*.md")), *sorted(DOCS.glob("*.md")))
+    page.relative_to(ROOT).as_posix(): page.read_text(encoding="utf-8")
+    for page in (*sorted(ROOT.glob("README*.md")), *sorted(DOCS.rglob("*.md")))
 }
 TRANSLATED = ".zh-CN"
 
 
+def fences(name: str) -> list[tuple[int, str, str]]:
+    """Return the number of its first line, language and text of each block of code on a page."""
+    page = PAGES[name]
+    found = re.finditer(r"^```(\w+)\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    return [(page.count("\n", 0, one.start(2)) + 1, one[1], one[2]) for one in found]
+
+
 def blocks(name: str) -> list[tuple[str, str]]:
     """Return language and text of each block of code on a page."""
-    return re.findall(r"^```(\w+)\n(.*?)^```$", PAGES[name], re.MULTILINE | re.DOTALL)
+    return [(kind, code) for _, kind, code in fences(name)]
 
 
 def prose(name: str) -> str:
@@ -35,18 +43,36 @@ def prose(name: str) -> str:
     return re.sub(r"^```.*?^```$", "", PAGES[name], flags=re.MULTILINE | re.DOTALL)
 
 
-ORIGINALS = [name for name in PAGES if TRANSLATED not in name]
-TRANSLATIONS = [name for name in PAGES if TRANSLATED in name]
-BLOCKS = [block for name in ORIGINALS if not name.startswith("README") for block in blocks(name)]
+TRANSLATIONS = [name for name in PAGES if name.replace(TRANSLATED, "") in set(PAGES) - {name}]
+ORIGINALS = [name for name in PAGES if TRANSLATED not in name and not name.startswith("README")]
+BLOCKS = [(name, *fence) for name in ORIGINALS for fence in fences(name)]
 
 
-@pytest.mark.parametrize("code", [code for kind, code in BLOCKS if kind == "python"])
-def test_python_runs(code, tmp_path):
-    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
+@pytest.fixture(scope="module")
+def block_runner():
+    """Return the function that runs a block; one process imports what blocks need, and forks for each."""
+    command = [sys.executable, str(Path(__file__).with_name("run_blocks.py"))]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT) as one:
+
+        def run(*block):
+            one.stdin.write(json.dumps(block) + "\n")
+            one.stdin.flush()
+            return json.loads(one.stdout.readline())
+
+        yield run
+        one.stdin.close()
 
 
-@pytest.mark.parametrize("code", [code for kind, code in BLOCKS if kind == "toml"])
+PYTHON = {f"{name}:{line}": (name, line, code) for name, line, kind, code in BLOCKS if kind == "python"}
+
+
+@pytest.mark.parametrize("block", PYTHON)
+def test_python_runs(block, block_runner):
+    status, output = block_runner(*PYTHON[block])
+    assert not status, output
+
+
+@pytest.mark.parametrize("code", [code for *_, kind, code in BLOCKS if kind == "toml"])
 def test_toml_is_a_space(code):
     space = recipe_space(parse_space(code))
     assert space.size() >= 2
@@ -55,7 +81,7 @@ def test_toml_is_a_space(code):
 
 @pytest.mark.parametrize("name", PAGES)
 def test_links_lead_somewhere(name):
-    folder = ROOT if name.startswith("README") else DOCS
+    folder = (ROOT / name).parent
     for link in re.findall(r"\]\(([^)#]+)[^)]*\)", prose(name)):
         assert link.startswith("https://") or (folder / link).exists(), link
 
@@ -124,7 +150,7 @@ def refusals(path):
 def test_every_refusal_of_a_model_file_is_told():
     home = ROOT / "src/goodfit/model"
     raised = {text for name in ("file.py", "architecture.py") for text in refusals(home / name)}
-    section = PAGES["model-file.md"].split("\n| what is wrong | sentence |\n")[1].split("\n\n")[0]
+    section = PAGES["docs/model-file.md"].split("\n| what is wrong | sentence |\n")[1].split("\n\n")[0]
     told = re.findall(r"^\| [^|]+ \| ([^|]+) \|$", section, re.MULTILINE)[1:]
     assert set(told) == raised - {"…: …"}
     assert len(told) == len(set(told))

@@ -32,6 +32,7 @@ LAYERS = (  # a module imports only from lines above its own layer's
     "cluster",
     "report",
     "lab",
+    "watch",
     "cli",
     "__main__",
 )

@@ -9,7 +9,6 @@ import re
 import shutil
 from html.parser import HTMLParser
 
-import numpy as np
 import pytest
 from typer.testing import CliRunner
 
@@ -75,22 +74,10 @@ class Parsed(HTMLParser):
         return [attributes for name, attributes in self.elements if name == tag]
 
 
-def hostile_table(path):
-    """Names and labels that would be markup; the target follows the column with the worst name."""
-    rng = np.random.default_rng(0)
-    a, b = rng.normal(size=(2, 200))
-    quoted = BAD.replace('"', '""')
-    lines = [f'{x:.4f},{y:.4f},"{quoted if x > 0 else "plain"}"' for x, y in zip(a, b, strict=True)]
-    path.write_text("\n".join([f'"{quoted}",</title><script>,"</style>{quoted}"', *lines]) + "\n")
-    return path
-
-
 @pytest.fixture(scope="module")
-def runs(tmp_path_factory):
-    """Folders of runs: hostile names, numbers, and one with its exam to come; made without the command."""
-    home = tmp_path_factory.mktemp("runs")
-    table = hostile_table(home / "t<b>.csv")
-    run_fit(FitSettings(str(table), target=f"</style>{BAD}", budget="10 members", out=str(home / "bad")))
+def runs(hostile_run):
+    """Folders of runs: hostile names, and numbers whose exam is to come; made without the command."""
+    home = hostile_run.parent
     run_fit(FitSettings("diabetes", budget="10 members", out=str(home / "numbers"), keep_sealed=True))
     return home
 

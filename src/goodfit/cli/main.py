@@ -22,6 +22,7 @@ from goodfit.cli.refit import refit
 from goodfit.cli.report import report
 from goodfit.cli.study import study_export, study_extend, study_resume, study_show
 from goodfit.cli.unseal import unseal
+from goodfit.cli.watch import watch
 
 app = typer.Typer(
     name="goodfit",
@@ -45,7 +46,7 @@ def _group(name: str, help_text: str, commands: dict[str, Callable[..., Any]]) -
     return group
 
 
-for _command in (fit, predict, inspect, export, report, refit, unseal, diagnose, doctor):
+for _command in (fit, predict, inspect, export, report, watch, refit, unseal, diagnose, doctor):
     app.command(epilog=EXIT_CODES)(guarded(_command))
 app.add_typer(
     _group(

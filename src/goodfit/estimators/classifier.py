@@ -90,14 +90,14 @@ class MLPClassifier(ClassifierMixin, Perceptron):
         coefs_: list of (n_in, n_out) arrays, of X's type: the weights by layer.
         intercepts_: list of (n_out,) arrays, the biases by layer.
         n_features_in_: int, columns of X.
-        feature_names_in_: (n_features_in_,) names, where X has names that are texts.
+        feature_names_in_: names of the columns, where X has names that are texts.
         n_iter_: int, epochs of the last call (lbfgs: iterations).
         n_layers_: int, layers, input and output included.
         n_outputs_: int, columns of the last layer.
         out_activation_: str, "softmax", or "logistic" for two classes and for several labels a row.
 
-    With an ensemble the attributes are those of its first network. loss_curve_ and best_loss_ are there after
-    sgd, adam and ``optimizer`` only.
+    With an ensemble the attributes are those of its first network. `loss_curve_` and `best_loss_` are there
+    after sgd, adam and ``optimizer`` only.
 
     Example:
         >>> from goodfit import MLPClassifier

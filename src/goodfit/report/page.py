@@ -108,21 +108,31 @@ def lab_page(title: str, lead: str, facts: Sequence[tuple[str, str]], sections: 
     return document(title, "\n".join(part for part in body if part))
 
 
-def document(title: str, body: str, more_style: str = "") -> str:
-    """Return the whole file; its policy allows this style sheet and embedded images, nothing else."""
+def document(title: str, body: str, more_style: str = "", script: str = "", head: str = "") -> str:
+    """Return the whole file; its policy allows this style sheet and embedded images, nothing else.
+
+    With a ``script`` also that one, which may ask the page's own server. ``head`` goes into the head.
+    """
     style = STYLE + more_style
-    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
     policy = (
-        f"default-src 'none'; img-src data:; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
+        f"default-src 'none'; img-src data:; style-src {_hash(style)}; base-uri 'none'; form-action 'none'"
     )
+    if script:
+        policy += f"; script-src {_hash(script)}; connect-src 'self'"
+        body += f"\n<script>{script}</script>"
     return (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         '<meta name="referrer" content="no-referrer">\n'
         '<meta name="color-scheme" content="light dark">\n'
-        f"<title>{escape(title)}</title>\n<style>{style}</style>\n</head>\n<body>\n{body}\n</body>\n</html>\n"
+        f"<title>{escape(title)}</title>\n<style>{style}</style>\n{head}</head>\n<body>\n{body}\n</body>\n</html>\n"
     )
+
+
+def _hash(text: str) -> str:
+    """Return what a policy names an embedded style sheet or script by."""
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
 
 
 def _anchors(sections: Sequence[Section]) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -58,6 +59,33 @@ def lock_file(handle: int, *, wait: bool) -> bool:
         raise
     except OSError:  # a file system without locks
         return False
+    return True
+
+
+def writer(folder: Path) -> str | None:
+    """Return who writes to a folder, such as ``process 12 on host``; None if nobody does.
+
+    It takes no lock: a process of this machine is asked for by its number, another machine's is believed.
+    """
+    try:
+        text = (folder / "lock").read_text()
+    except (OSError, ValueError):
+        return None
+    found = re.fullmatch(r"process (\d+) on (.*)", text)
+    if not found or (found[2] == platform.node() and not _lives(int(found[1]))):
+        return None
+    return text
+
+
+def _lives(process: int) -> bool:
+    if fcntl is None:  # where a signal of 0 is not a question
+        return True
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:  # another user's
+        return True
     return True
 
 
