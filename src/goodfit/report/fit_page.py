@@ -46,9 +46,7 @@ def fit_parts(records: Records) -> list[Part]:
 
 def page_of(records: Records, parts: list[Part]) -> str:
     """Return the HTML page of a run with these parts."""
-    settings = records.settings
-    target = (records.insights or {}).get("target") or settings["target"]
-    title = settings["data"] + (f": {target}" if target else "")
+    title = records.title()
     lead = _lead(records, records.result)
     body = [
         '<a class="skip" href="#answer">To the answer</a>',

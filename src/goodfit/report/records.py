@@ -47,6 +47,11 @@ class Records:
         """What the command was told."""
         return self.config["settings"]
 
+    def title(self) -> str:
+        """Return the name of the data, without the folders above it, and of the target."""
+        target = (self.insights or {}).get("target") or self.settings["target"]
+        return Path(self.settings["data"]).name + (f": {target}" if target else "")
+
     def command(self) -> str:
         """Return the command that makes this run."""
         settings = self.settings

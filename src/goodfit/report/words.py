@@ -227,7 +227,9 @@ def _columns(found: dict[str, Any]) -> Iterator[Said]:
         )
     idle = sum(not float(one["low"]) > 0 for one in columns)
     if idle:
-        text = f"Of {len(columns)} columns, {idle} do no harm that can be told when shuffled alone."
+        text = (
+            f"{idle} of {count(len(columns), 'column')} can each be shuffled without harm that can be told."
+        )
         yield Said("open", text)
 
 

@@ -124,8 +124,7 @@ def _goes_on(trial: dict[str, Any], stops: tuple[int, ...]) -> bool:
 
 def live_page(records: Records, parts: dict[str, str]) -> str:
     """Return the page with these parts, as HTML by id; its script asks for those that change."""
-    settings = records.settings
-    title = settings["data"] + (f": {settings['target']}" if settings["target"] else "")
+    title = records.title()
     body = [
         f'<header><h1>{escape(title)}</h1><p class="lead">{escape(records.run)}</p>',
         '<p id="link" class="hint" role="status"></p></header>',
