@@ -14,7 +14,7 @@ from goodfit.model.insights import insights
 from goodfit.model.model import Model
 from goodfit.model.problem import Problem
 from goodfit.search.budget import parse_budget
-from goodfit.search.effects import contributions
+from goodfit.search.effects import contributions, interactions
 from goodfit.search.search import Ranking, Search
 from goodfit.search.trial import Trial
 from goodfit.store.run import RunFolder
@@ -38,17 +38,20 @@ def found_by(problem: Problem, search: Search, best: Trial) -> dict[str, Any]:
         "notes": list(data.notes),
         "rows": problem.sizes(),
         "folds": len(problem.folds or ()),
-        "contributions": _worth(problem, search),
+        **_worth(problem, search),
         "ranking": _ranking(problem, search.ranking()),
     }
 
 
-def _worth(problem: Problem, search: Search) -> list[dict[str, Any]]:
-    """Return what went with better scores; above 0 is better whatever the metric."""
-    worth = contributions(search.trials, lambda t: problem.score_of(*t.at_first_stop(problem.by_error)))
-    if problem.metric.greater_is_better and problem.by_error:
-        return worth
-    return [{**w, "difference": -w["difference"], "low": -w["high"], "high": -w["low"]} for w in worth]
+def _worth(problem: Problem, search: Search) -> dict[str, Any]:
+    """Return what went with better scores, alone and in pairs; above 0 is better whatever the metric."""
+    sign = 1 if problem.metric.greater_is_better and problem.by_error else -1
+
+    def score(trial: Trial) -> float:
+        return sign * problem.score_of(*trial.at_first_stop(problem.by_error))
+
+    found = {"contributions": contributions(search.trials, score)}
+    return found | {"interactions": interactions(search.trials, score)}
 
 
 def _ranking(problem: Problem, found: Ranking | None) -> dict[str, Any] | None:

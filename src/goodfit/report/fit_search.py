@@ -254,7 +254,36 @@ def worth_part(records: Records) -> Part:
         "where none had been given up. Grey: the interval holds 0, so it cannot be told. It says what went "
         "together in this search, not what would happen if only that were changed."
     )
-    return part.with_body(figure(chart, ""), hint(words), *tables(part.title, table))
+    return part.with_body(
+        figure(chart, ""),
+        hint(words),
+        *tables(part.title, table),
+        *_pairs(records.result.get("interactions")),
+    )
+
+
+def _pairs(found: dict[str, Any] | None) -> list[str]:
+    """Return what two options together were worth beyond what each was, if that was reckoned."""
+    if not found:
+        return []
+    if not found["pairs"]:
+        return [hint("Too few networks had two options together, one of them, and none, to compare pairs.")]
+    sure = sum(map(_sure, found["pairs"]))
+    said = (
+        f"None of {count(found['compared'], 'pair')} can be told from 0: each option may be judged by itself"
+    )
+    if sure:
+        said = f"Of {count(found['compared'], 'pair')}, {sure} can be told from 0"
+    words = (
+        "Beyond each: what an option brings where another is, less what it brings where that is not. "
+        f"{said}. The intervals hold for all pairs that were compared, at 95 %."
+    )
+    rows = tuple(
+        (*(": ".join(option) for option in one["options"]), difference(one), str(one["members"]))
+        for one in found["pairs"]
+    )
+    head = ("option", "with", "beyond each, interval", "networks with both")
+    return [hint(words), *tables("Pairs of options", Table(head, rows, "Pairs that stand out most"))]
 
 
 def _sure(one: dict[str, Any]) -> bool:

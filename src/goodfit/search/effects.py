@@ -1,41 +1,97 @@
-"""What each technique was worth in a search: members with it against members without."""
+"""What each technique was worth in a search, alone and with another: members with it against members without.
+
+All members are compared at the first rung of their round, where none had been dropped; a round's mean is
+taken out first, because later rounds draw from better boxes. Diverged members count as the worst of their
+round, so a technique that breaks networks shows it. It says what went together in this search, not what would
+happen if only this one thing were changed.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import combinations
 from typing import Any
 
 import numpy as np
 
+from goodfit.search.space import Choice
 from goodfit.search.trial import Trial
+
+FEWEST = 3  # members on each side of a comparison
+MOST_PAIRS = 12  # told of; all are counted
+
+
+@dataclass(frozen=True, eq=False)
+class _Split:
+    """An option of a choice: ``has`` it (trials,), among those where the ``asked`` choice arose (trials,)."""
+
+    path: str
+    technique: str
+    option: str
+    has: np.ndarray
+    asked: np.ndarray
 
 
 def contributions(trials: Sequence[Trial], score: Callable[[Trial], float]) -> list[dict[str, Any]]:
     """Return, for each option of each choice, the mean score with it minus without it, with an interval.
 
-    All members are compared at the first rung of their round, where none had been dropped; a round's mean is
-    taken out first, because later rounds draw from better boxes. Diverged members count as the worst of
-    their round, so a technique that breaks networks shows it. The interval is Welch's, 95 %. It says what
-    went together in this search, not what would happen if only this one thing were changed.
+    A higher ``score`` must be better. The interval is Welch's, 95 %.
     """
-    trials = [t for t in trials if t.keys and not t.harvest and t.space is trials[-1].space]
+    trials = _comparable(trials)
     values = _centred(trials, score)
     found = []
-    choices = trials[0].space.choices if trials else {}
+    for split in _splits(trials):
+        effect = _contrast([values[split.has], values[~split.has]], [1, -1], 0.05)
+        if effect is not None:
+            shown = {"technique": split.technique, "option": split.option, "members": int(split.has.sum())}
+            found.append(shown | effect)
+    return sorted(found, key=lambda f: -abs(f["difference"]))
+
+
+def interactions(trials: Sequence[Trial], score: Callable[[Trial], float]) -> dict[str, Any]:
+    """Return, for pairs of options of two choices, what both together were worth beyond their sum.
+
+    That is the difference that the first makes where the second is, minus the difference that it makes
+    where the second is not, of the mean ``score`` (higher is better). ``compared`` counts the pairs with at
+    least `FEWEST` members in each of the four cells; the 95 % intervals (Welch's, as for two means) hold for
+    all of them together (Bonferroni). ``pairs`` are those that stand out most.
+    """
+    trials = _comparable(trials)
+    values = _centred(trials, score)
+    seen = []
+    for a, b in combinations(_splits(trials), 2):
+        both = a.asked & b.asked
+        cells = [values[both & x & y] for x in (a.has, ~a.has) for y in (b.has, ~b.has)]
+        if a.path != b.path and min(map(len, cells)) >= FEWEST:
+            seen.append((a, b, cells))
+    found = []
+    for a, b, cells in seen:
+        effect = _contrast(cells, [1, -1, -1, 1], 0.05 / len(seen))
+        if effect is not None:
+            shown = {"options": [[a.technique, a.option], [b.technique, b.option]], "members": len(cells[0])}
+            found.append(shown | effect)
+    found.sort(key=lambda f: -abs(f["difference"]) / max(f["high"] - f["low"], 1e-300))
+    return {"compared": len(seen), "pairs": found[:MOST_PAIRS]}
+
+
+def _comparable(trials: Sequence[Trial]) -> list[Trial]:
+    return [t for t in trials if t.keys and not t.harvest and t.space is trials[-1].space]
+
+
+def _splits(trials: Sequence[Trial]) -> Iterator[_Split]:
+    """Give each option that some trials have and others have not; of two only one: each mirrors the other."""
+    choices: dict[str, Choice] = trials[0].space.choices if trials else {}
     for path, choice in choices.items():
         if len(choice.options) == 1:  # comes and goes with an option above it, which is told of
             continue
         chosen = [t.point.get(path) for t in trials]
         options = sorted({int(number) for number in chosen if number is not None}, key=choice.label)
-        options = [options[1]] if len(options) == 2 else options  # the other one is its mirror image
+        options = [options[1]] if len(options) == 2 else options
         for option in options if len(options) > 1 or len(set(chosen)) > 1 else ():
-            mask = np.array([number == option for number in chosen])
-            effect = _difference(values[mask], values[~mask])
-            if effect is not None:
-                name = path.rsplit(".", 1)[-1].replace("_", " ")
-                shown = {"technique": name, "option": choice.label(option), "members": int(mask.sum())}
-                found.append(shown | effect)
-    return sorted(found, key=lambda f: -abs(f["difference"]))
+            has = np.array([number == option for number in chosen])
+            asked = np.array([number is not None for number in chosen])
+            yield _Split(path, path.rsplit(".", 1)[-1].replace("_", " "), choice.label(option), has, asked)
 
 
 def _centred(trials: Sequence[Trial], score: Callable[[Trial], float]) -> np.ndarray:
@@ -50,16 +106,21 @@ def _centred(trials: Sequence[Trial], score: Callable[[Trial], float]) -> np.nda
     return scores
 
 
-def _difference(with_it: np.ndarray, without: np.ndarray) -> dict[str, float] | None:
-    if len(with_it) < 3 or len(without) < 3:
+def _contrast(cells: Sequence[np.ndarray], signs: Sequence[int], beyond: float) -> dict[str, float] | None:
+    """Return the signed sum of the cells' means with its interval; None if a cell has too few members.
+
+    The error adds up the cells' own, with Welch's and Satterthwaite's degrees of freedom. Of such intervals
+    a share ``beyond`` does not hold the truth.
+    """
+    if min(map(len, cells)) < FEWEST:
         return None
     from scipy.stats import t as student
 
-    parts = [with_it.var(ddof=1) / len(with_it), without.var(ddof=1) / len(without)]
+    parts = [cell.var(ddof=1) / len(cell) for cell in cells]
     error = float(np.sqrt(sum(parts)))
-    difference = float(with_it.mean() - without.mean())
+    difference = float(sum(sign * cell.mean() for sign, cell in zip(signs, cells, strict=True)))
     if error == 0.0:
         return {"difference": difference, "low": difference, "high": difference}
-    freedom = sum(parts) ** 2 / (parts[0] ** 2 / (len(with_it) - 1) + parts[1] ** 2 / (len(without) - 1))
-    half = float(student.ppf(0.975, freedom)) * error
+    freedom = sum(parts) ** 2 / sum(part**2 / (len(c) - 1) for part, c in zip(parts, cells, strict=True))
+    half = float(student.ppf(1 - beyond / 2, freedom)) * error
     return {"difference": difference, "low": difference - half, "high": difference + half}
