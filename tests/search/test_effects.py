@@ -115,3 +115,13 @@ def test_what_exists_only_under_an_option_is_compared_where_it_arises():
     found = interactions(trials_of(points, rng.normal(size=120), choices=choices), score)
     named = {tuple(sorted(t for t, _ in one["options"])) for one in found["pairs"]}
     assert named == {("act", "rule"), ("act", "form")}
+
+
+def test_options_that_always_come_together_are_one_entry():
+    rng = np.random.default_rng(6)
+    choices = {"norm": Choice((False, True)), "rule": Choice(("Adam", "SGD")), "act": Choice("abc")}
+    drawn_acts = enumerate(rng.integers(0, 3, 60).tolist())
+    points = [{"norm": i % 2, "rule": i % 2, "act": act} for i, act in drawn_acts]
+    found = contributions(trials_of(points, rng.normal(size=60), choices=choices), score)
+    assert [f["with"] for f in found if f["technique"] == "norm"] == [[["rule", "SGD"]]]
+    assert {f["technique"] for f in found} == {"norm", "act"}

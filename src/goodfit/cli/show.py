@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from goodfit.cli.output import command, count, interval
-from goodfit.report.words import BASELINES, LOWER_IS_BETTER, difference, how_sure
+from goodfit.report.words import BASELINES, LOWER_IS_BETTER, difference, how_sure, options
 
 _MOST_MEMBERS, _MOST_EFFECTS = 5, 12
 
@@ -132,7 +132,7 @@ def _effects(contributions: list[dict[str, Any]]) -> Table:
         table.add_column(name, justify="right" if name == "networks" else "left")
     for found in contributions[:_MOST_EFFECTS]:
         sure = float(found["low"]) > 0 or float(found["high"]) < 0
-        cells = (found["technique"], found["option"], difference(found), str(found["members"]))
+        cells = (found["technique"], options(found), difference(found), str(found["members"]))
         table.add_row(*map(Text, cells), style="" if sure else "dim")
     return table
 

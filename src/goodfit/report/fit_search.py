@@ -16,6 +16,7 @@ from goodfit.report.words import (
     Said,
     difference,
     how_sure,
+    options,
     ranks_by_error,
     reached,
     round_rows,
@@ -233,7 +234,7 @@ def worth_part(records: Records) -> Part:
         return part.without("Too few networks were drawn with and without any technique to compare them.")
     lines = [
         Line(
-            f"{one['technique']}: {one['option']}",
+            f"{one['technique']}: {shorten(options(one), 60)}",
             (Mark.of(one, "difference", "first" if _sure(one) else "faint", difference(one)),),
         )
         for one in found[:_EFFECTS]
@@ -247,7 +248,7 @@ def worth_part(records: Records) -> Part:
         "difference in score (right: better with it)",
         zero=True,
     )
-    rows = tuple((one["technique"], one["option"], difference(one), str(one["members"])) for one in found)
+    rows = tuple((one["technique"], options(one), difference(one), str(one["members"])) for one in found)
     table = Table(("technique", "option", "difference, 95 % interval", "networks"), rows, "All options")
     words = (
         "Networks with an option against those without it, in the same round and at the same early stop, "

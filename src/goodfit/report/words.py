@@ -288,6 +288,12 @@ def about(result: dict[str, Any]) -> str:
     return text + f"the sealed rows have chosen nothing. They were opened {how}."
 
 
+def options(found: dict[str, Any]) -> str:
+    """Return ``relu``, or ``relu (always with batch norm off)`` where nothing tells the two apart."""
+    others = ", ".join(" ".join(one) for one in found.get("with", ()))
+    return f"{found['option']} (always with {others})" if others else found["option"]
+
+
 def difference(found: dict[str, Any]) -> str:
     """Return ``+0.0123 [0.0100, 0.0150]``."""
     return f"{float(found['difference']):+.4f} [{digits(found['low'])}, {digits(found['high'])}]"

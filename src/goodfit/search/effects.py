@@ -36,16 +36,17 @@ class _Split:
 def contributions(trials: Sequence[Trial], score: Callable[[Trial], float]) -> list[dict[str, Any]]:
     """Return, for each option of each choice, the mean score with it minus without it, with an interval.
 
-    A higher ``score`` must be better. The interval is Welch's, 95 %.
+    A higher ``score`` must be better. The interval is Welch's, 95 %. Options that always came together are
+    one entry, the others ``with`` the first: nothing can tell them apart.
     """
     trials = _comparable(trials)
     values = _centred(trials, score)
     found = []
-    for split in _splits(trials):
+    for split, same in _apart(trials):
         effect = _contrast([values[split.has], values[~split.has]], [1, -1], 0.05)
         if effect is not None:
             shown = {"technique": split.technique, "option": split.option, "members": int(split.has.sum())}
-            found.append(shown | effect)
+            found.append(shown | {"with": [[s.technique, s.option] for s in same]} | effect)
     return sorted(found, key=lambda f: -abs(f["difference"]))
 
 
@@ -60,7 +61,7 @@ def interactions(trials: Sequence[Trial], score: Callable[[Trial], float]) -> di
     trials = _comparable(trials)
     values = _centred(trials, score)
     seen = []
-    for a, b in combinations(_splits(trials), 2):
+    for a, b in combinations([split for split, _ in _apart(trials)], 2):
         both = a.asked & b.asked
         cells = [values[both & x & y] for x in (a.has, ~a.has) for y in (b.has, ~b.has)]
         if a.path != b.path and min(map(len, cells)) >= FEWEST:
@@ -77,6 +78,14 @@ def interactions(trials: Sequence[Trial], score: Callable[[Trial], float]) -> di
 
 def _comparable(trials: Sequence[Trial]) -> list[Trial]:
     return [t for t in trials if t.keys and not t.harvest and t.space is trials[-1].space]
+
+
+def _apart(trials: Sequence[Trial]) -> list[tuple[_Split, list[_Split]]]:
+    """Return one option of each division of the trials, with the others that divide them alike."""
+    groups: dict[bytes, list[_Split]] = {}
+    for split in _splits(trials):
+        groups.setdefault((split.has == split.has[0]).tobytes(), []).append(split)
+    return [(one[0], [s for s in one[1:] if s.has[0] == one[0].has[0]]) for one in groups.values()]
 
 
 def _splits(trials: Sequence[Trial]) -> Iterator[_Split]:
