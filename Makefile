@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test slow lint bench gallery clean
+.PHONY: demo test slow lint bench gallery docs clean
 
 # Made anew by whatever changes the dependencies.
 $(VENV)/.ready: pyproject.toml
@@ -43,6 +43,10 @@ bench: $(VENV)/.bench-ready
 gallery: $(VENV)/.ready
 	$(BIN)/goodfit lab run all --out build/gallery
 	$(BIN)/python docs/gallery.py build/gallery
+
+# The site, build/site/index.html: every warning is an error, and no page loads anything from another host.
+docs: $(VENV)/.ready
+	$(BIN)/python -m sphinx -q -W --keep-going -E -b html -d build/site-doctrees docs build/site
 
 clean:
 	rm -rf $(VENV) build dist .pytest_cache .ruff_cache .hypothesis

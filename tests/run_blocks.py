@@ -6,6 +6,7 @@ JAX, and forks for each block that it is told of: a line of JSON on stdin, an an
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import subprocess
@@ -45,14 +46,11 @@ def execute(code: str, page: str, folder: str) -> int:
 
 
 if __name__ == "__main__":
+    os.environ["PATH"] = os.pathsep.join([os.path.dirname(sys.executable), os.environ.get("PATH", "")])
     if sys.platform != "darwin":
-        import matplotlib.pyplot
-        import pandas
-        import sklearn.ensemble
-        import sklearn.pipeline  # noqa: F401
-
-        import goodfit
-
+        for name in ("matplotlib.pyplot", "pandas", "sklearn.ensemble", "sklearn.pipeline"):
+            importlib.import_module(name)
+        goodfit = importlib.import_module("goodfit")
         for name in goodfit.__all__:
             getattr(goodfit, name)
     for told in sys.stdin:
