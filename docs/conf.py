@@ -34,6 +34,7 @@ napoleon_use_param = False  # "low, high: the ends" is one entry for two argumen
 html_title = f"goodfit {release}"
 html_theme = "furo"
 html_copy_source = False
+html_show_copyright = False
 html_show_sphinx = False
 html_static_path = ["site.css"]
 html_css_files = ["site.css"]
