@@ -9,6 +9,7 @@ from goodfit.engine import plan
 from goodfit.engine.train import train
 from goodfit.errors import InputError
 from goodfit.recipe import Recipe
+from goodfit.techniques.embeddings import Periodic
 from goodfit.techniques.optimizers import SGD, Adam
 
 RNG = np.random.default_rng(0)
@@ -55,6 +56,25 @@ def test_stopping_keeps_what_was_reached(runs):
                     should_stop=lambda: next(calls, True))  # fmt: skip
     assert 0 < members[0].step < 600
     assert members[0].evaluations[-1].step == members[0].step
+
+
+def test_an_embedding_applies_to_every_column(runs):
+    x = RNG.uniform(-1, 1, (300, 2)).astype(np.float32)
+    y = np.sin(12 * x[:, 0])  # nearly four waves: out of reach of a linear model
+    plain = Recipe((), optimizer=Adam(0.02), batch_size=32)
+    embedded = Recipe((), optimizer=Adam(0.02), batch_size=32, embedding=Periodic(2.0))
+    without, member = train([plain, embedded], x, y, validation=(x, y), epochs=40, chunk=1)
+    params, _, _ = member.weights()
+    assert params["numbers.weight"].shape == (2, 16, 3)
+    assert params["output.weight"].shape == (8, 1)
+    assert "numbers.weight" not in without.weights()[0]
+    assert member.best.error[0] < 0.5 * without.best.error[0]
+
+
+def test_an_embedding_leaves_pixels_of_images_alone(runs):
+    images = RNG.integers(0, 256, (60, 3, 3)).astype(np.uint8)
+    (member,) = train(Recipe((4,), embedding=Periodic()), images, Y[:60], **QUICK)
+    assert "numbers.weight" not in member.weights()[0]
 
 
 REFUSED = [

@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pytest
 
-from goodfit import SGD, Adam, Recipe, compare, train
+from goodfit import SGD, Adam, Periodic, Recipe, compare, train
 from goodfit.errors import InputError
 from goodfit.lab.findings import Findings
 
@@ -94,6 +94,13 @@ def test_named_data_and_seeds_by_arm():
     assert fast.seed == 7
     assert found.record.info["seeds"] == {"slow": [1, 2, 3], "fast": [7, 8, 9]}
     assert found.record.info["data"]["name"] == "iris"
+
+
+@pytest.mark.parametrize("data", [(X, Y), ("iris",)], ids=["arrays", "a table by name"])
+def test_an_embedding_is_an_arm_of_its_own(data):
+    arms = {"plain": Recipe((8,)), "embedded": Recipe((8,), embedding=Periodic(1.0))}
+    plain, embedded = compare(arms, *data, seeds=2, steps=10).curves["losses"]
+    assert not np.array_equal(plain, embedded)
 
 
 @pytest.mark.parametrize(

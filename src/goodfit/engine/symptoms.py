@@ -126,8 +126,7 @@ def _initial(c: Course, layer: int) -> str | None:
     used, rule = c.recipe.initializer, initializer_for("auto", c.recipe.activation)
     if type(used) is type(rule) or not c.recipe.hidden:
         return None
-    widths = (c.network.inputs, *c.recipe.hidden)
-    n_in, n_out = widths[layer], widths[layer + 1]
+    n_in, n_out = c.network.widths(c.recipe)[layer : layer + 2]
     name, std = type(rule).__name__, f"{rule.std(n_in, n_out):.2g}"
     old = f"σ {float(used.sigma):g}" if isinstance(used, Gaussian) else type(used).__name__
     return f"{name} initial weights (init auto; σ {std} for {n_in} inputs) instead of {old}"

@@ -40,7 +40,8 @@ def train(
     Args:
         recipes: one recipe or several.
         X: training rows (N, columns), or images (N, height, width) or (N, height, width, channels), numbers;
-            uint8 pixels are scaled by 1/255 inside.
+            uint8 pixels are scaled by 1/255 inside. A recipe's embedding applies to all columns of rows, to
+            images it does not.
         y: (N,) whole numbers 0 … K−1, booleans or texts for classes, or floats (N,) or (N, K) for numbers.
         seeds: how many (0, 1, …) or which.
         order: seed of the batch order, one for all or one a seed; None: each member's own seed, so that the
@@ -135,7 +136,8 @@ def check_rows(
     """
     x, image = _images(X)
     x, target, n_classes = _checked(x, y)
-    network = replace(_network(x, target, n_classes, loss), image=image)
+    numbers = 0 if image else x.shape[1]
+    network = replace(_network(x, target, n_classes, loss), numbers=numbers, image=image)
     if image is not None and isinstance(validation, tuple):
         validation = _images(validation[0])[0], validation[1]
     x, target, holdout = _hold_out(x, target, validation, y)

@@ -121,8 +121,10 @@ def _data(X: Any, y: Any, target: str | None, validation: Any) -> LabData:
     classes = np.unique(np.asarray(y)) if network.loss == "softmax_cross_entropy" else ()
     held_x, held_y, _ = holdout
     names = tuple(map(str, classes))
-    what = "the rows held out"
-    return LabData("rows", x, labels, held_x, held_y, names, network.input_scale, "", True, what)
+    return LabData(
+        "rows", x, labels, held_x, held_y, names, network.input_scale, "",
+        own=True, test_what="the rows held out", numbers=network.numbers,
+    )  # fmt: skip
 
 
 def _record(

@@ -23,7 +23,8 @@ class LabData:
 
     ``x`` (N, inputs) uint8 pixels or float32; ``y`` int32 (N,) classes, float32 (N, 1) standardised numbers,
     or None without a target. ``own`` tells whether the user named the data; otherwise they are the book's, or
-    stand in for them. ``test_what`` says which rows the test rows are.
+    stand in for them. ``test_what`` says which rows the test rows are. ``numbers`` is how many of the inputs,
+    the first ones, are quantities, to which an embedding applies.
     """
 
     name: str
@@ -37,6 +38,7 @@ class LabData:
     own: bool
     test_what: str
     notes: tuple[str, ...] = ()
+    numbers: int = 0
 
     @property
     def is_classes(self) -> bool:
@@ -46,9 +48,8 @@ class LabData:
     @cached_property
     def network(self) -> Network:
         """The shape of the problem."""
-        if self.is_classes:
-            return Network(self.x.shape[1], len(self.classes), "softmax_cross_entropy", self.scale)
-        return Network(self.x.shape[1], 1, "squared_error", self.scale)
+        outputs, loss = (len(self.classes), "softmax_cross_entropy") if self.classes else (1, "squared_error")
+        return Network(self.x.shape[1], outputs, loss, self.scale, self.numbers)
 
     def blind_loss(self) -> float:
         """Return the training loss of knowing nothing: the entropy of the classes, or half the variance."""
@@ -115,6 +116,7 @@ def load_data(source: str, target: str | None = None) -> LabData:
         own=True,
         test_what="a fifth of the rows that are not sealed; the sealed ones are not read",
         notes=found.notes,
+        numbers=found.schema.numbers,
     )
 
 
