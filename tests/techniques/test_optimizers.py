@@ -281,6 +281,17 @@ def test_book_form_names_what_differs():
         SGD().update({"a": np.ones(2)}, {"a": np.ones(3)})
 
 
+@every_case
+@pytest.mark.parametrize("dtype", ["int64", "uint8", "bool"])
+def test_book_form_refuses_whole_numbers_and_changes_nothing(case, dtype):
+    optimizer = case.optimizer.__class__(**vars(case.optimizer))
+    params = {"a": np.ones(2), "b": np.ones(2, dtype)}
+    with pytest.raises(InputError, match=rf"params\['b'\] must be an array of floats.* got {dtype}"):
+        optimizer.update(params, {"a": np.ones(2), "b": np.ones(2)})
+    np.testing.assert_array_equal(params["a"], 1.0)
+    np.testing.assert_array_equal(params["b"], np.ones(2, dtype))
+
+
 class Valley(NamedTuple):
     """Comparison 1a's figures for one optimiser: 29 updates down f = x²/20 + y² from (−7, 2)."""
 

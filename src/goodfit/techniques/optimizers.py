@@ -89,9 +89,11 @@ class Optimizer:
         The object remembers its state between calls, so use one object for one set of parameters.
 
         Raises:
-            InputError: the keys or shapes of ``grads`` differ from those of ``params``.
+            InputError: the keys or shapes of ``grads`` differ from those of ``params``, or an array of
+                ``params`` holds whole numbers, which could not take the result; nothing is changed then.
         """
         _check_alike(params, grads)
+        _check_floats(params)
         memory = self.__dict__.get("_memory")
         state, t = memory if memory else (self.init(params), 0)
         on_numpy = all(isinstance(w, np.ndarray) for w in params.values())
@@ -115,6 +117,15 @@ def _check_alike(params: Mapping[str, Array], grads: Mapping[str, Array]) -> Non
         if np.shape(w) != np.shape(grads[key]):
             raise InputError(
                 f"grads[{key!r}] has shape {np.shape(grads[key])}, params[{key!r}] has {np.shape(w)}."
+            )
+
+
+def _check_floats(params: Mapping[str, Array]) -> None:
+    for key, w in params.items():
+        if isinstance(w, np.ndarray) and w.dtype.kind in "biu":
+            raise InputError(
+                f"params[{key!r}] must be an array of floats, such as float32 or float64, got {w.dtype}: "
+                "what comes after the point would be cut off. Convert it with .astype(float)."
             )
 
 
