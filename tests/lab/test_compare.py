@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pytest
 
-from goodfit import SGD, Adam, Periodic, Recipe, compare, train
+from goodfit import SGD, Adam, Periodic, Recipe, Shift, compare, train
 from goodfit.errors import InputError
 from goodfit.lab.findings import Findings
 
@@ -101,6 +101,21 @@ def test_an_embedding_is_an_arm_of_its_own(data):
     arms = {"plain": Recipe((8,)), "embedded": Recipe((8,), embedding=Periodic(1.0))}
     plain, embedded = compare(arms, *data, seeds=2, steps=10).curves["losses"]
     assert not np.array_equal(plain, embedded)
+
+
+def test_images_are_compared_as_they_are_trained_on():
+    images = RNG.integers(0, 256, (120, 6, 6)).astype(np.uint8)
+    images[:, :3] //= 1 + 3 * Y[:120, None, None].astype(np.uint8)
+    arms = {"dense": Recipe((8,)), "conv": Recipe((8,), conv=(4,), augmentation=Shift(1))}
+    found = compare(arms, images, Y[:120], seeds=2, epochs=4, validation=(images[:50], Y[:50]))
+    members = train(list(arms.values()), images, Y[:120], seeds=2, epochs=4)
+    losses = found.curves["losses"].reshape(4, -1)
+    np.testing.assert_array_equal(losses, [m.loss_curve for m in members])
+
+
+def test_images_by_name_are_images():
+    arms = {"dense": Recipe((8,)), "conv": Recipe((8,), conv=(4,))}
+    assert compare(arms, "digits", seeds=2, steps=2).arms == ["dense", "conv"]
 
 
 @pytest.mark.parametrize(

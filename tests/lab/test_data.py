@@ -73,4 +73,5 @@ def test_mnist_is_taken_in_the_books_order(tmp_path):
     data = load_data(str(tmp_path))
     np.testing.assert_array_equal(data.x, images[:40].reshape(40, 16))
     np.testing.assert_array_equal(data.x_test, images[40:].reshape(10, 16))
+    assert data.network.image == (4, 4, 1)
     assert [data.classes[k] for k in data.y] == [str(k) for k in labels[:40]]

@@ -47,7 +47,8 @@ def compare(
 
     Args:
         recipes: a recipe by name, at least two.
-        X: training rows (N, columns), numbers; or the data's name or path, as on the command line.
+        X: training rows (N, columns), or images (N, height, width) or (N, height, width, channels), as
+            `train` takes them; or the data's name or path, as on the command line.
         y: (N,) classes, or floats for numbers; None if X names the data.
         seeds: how many (0, 1, …) or which; or a list for each name, paired by place.
         target: the column to predict, where X names a table.
@@ -123,7 +124,7 @@ def _data(X: Any, y: Any, target: str | None, validation: Any) -> LabData:
     names = tuple(map(str, classes))
     return LabData(
         "rows", x, labels, held_x, held_y, names, network.input_scale, "",
-        own=True, test_what="the rows held out", numbers=network.numbers,
+        own=True, test_what="the rows held out", numbers=network.numbers, image=network.image,
     )  # fmt: skip
 
 

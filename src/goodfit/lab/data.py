@@ -24,7 +24,8 @@ class LabData:
     ``x`` (N, inputs) uint8 pixels or float32; ``y`` int32 (N,) classes, float32 (N, 1) standardised numbers,
     or None without a target. ``own`` tells whether the user named the data; otherwise they are the book's, or
     stand in for them. ``test_what`` says which rows the test rows are. ``numbers`` is how many of the inputs,
-    the first ones, are quantities, to which an embedding applies.
+    the first ones, are quantities, to which an embedding applies; ``image`` the height, width and channels of
+    images, whose pixels the inputs are.
     """
 
     name: str
@@ -39,6 +40,7 @@ class LabData:
     test_what: str
     notes: tuple[str, ...] = ()
     numbers: int = 0
+    image: tuple[int, int, int] | None = None
 
     @property
     def is_classes(self) -> bool:
@@ -49,7 +51,7 @@ class LabData:
     def network(self) -> Network:
         """The shape of the problem."""
         outputs, loss = (len(self.classes), "softmax_cross_entropy") if self.classes else (1, "squared_error")
-        return Network(self.x.shape[1], outputs, loss, self.scale, self.numbers)
+        return Network(self.x.shape[1], outputs, loss, self.scale, self.numbers, image=self.image)
 
     def blind_loss(self) -> float:
         """Return the training loss of knowing nothing: the entropy of the classes, or half the variance."""
@@ -117,6 +119,7 @@ def load_data(source: str, target: str | None = None) -> LabData:
         test_what="a fifth of the rows that are not sealed; the sealed ones are not read",
         notes=found.notes,
         numbers=found.schema.numbers,
+        image=found.schema.layout["image"],
     )
 
 
@@ -125,6 +128,7 @@ def _as_in_the_book(table: Table, codec: TargetCodec, y: np.ndarray) -> LabData:
     assert table.sealed_rows is not None
     x, test = table.images.reshape(table.rows, -1), np.zeros(table.rows, bool)
     test[table.sealed_rows] = True
+    height, width, channels = (*table.images.shape[1:], 1)[:3]
     return LabData(
         table.name,
         x[~test],
@@ -137,6 +141,7 @@ def _as_in_the_book(table: Table, codec: TargetCodec, y: np.ndarray) -> LabData:
         own=True,
         test_what="the set's own test rows",
         notes=table.notes,
+        image=(height, width, channels),
     )
 
 
