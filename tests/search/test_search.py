@@ -22,6 +22,7 @@ from goodfit.search.recipes import default_optimizers, recipe_space
 from goodfit.search.sampler import Zoom
 from goodfit.search.search import Search
 from goodfit.search.space import Space, choice, log_uniform, uniform
+from goodfit.search.story import read_story
 from goodfit.search.study import Study
 
 FOUR = recipe_space(
@@ -163,6 +164,31 @@ def test_an_interrupt_ends_the_search_with_what_it_has():
     trials = run.run()
     assert 0 < len(trials) < 500
     assert any(np.isfinite(t.error) for t in trials)
+
+
+def test_the_time_before_an_interrupt_counts(tmp_path):
+    expected = table(search(problem(), Budget(members=60), full_run=300).run())
+    asked = []
+
+    def tell(kind, data):
+        if kind == "progress" and not asked:  # within the first wave, of which nothing is written
+            time.sleep(1.0)
+            asked.append(kind)
+
+    told = {"folder": tmp_path, "full_run": 300}
+    run = search(problem(), Budget(members=60), interrupted=lambda: bool(asked), tell=tell, **told)
+    run.run()
+    spent = run.elapsed()
+    assert spent > 1.0
+    assert read_story(tmp_path).seconds == pytest.approx(spent, abs=0.5)
+    assert not read_story(tmp_path).ended
+    again = search(problem(), Budget(members=60), **told)
+    assert again.elapsed() == pytest.approx(spent, abs=0.5)
+    assert table(again.run()) == expected
+    assert read_story(tmp_path).ended
+    replayed = search(problem(), Budget(members=60), **told)
+    replayed.population.advance = None
+    assert table(replayed.run()) == expected
 
 
 def test_a_study_on_disk_gives_the_table_of_one_in_memory(tmp_path):

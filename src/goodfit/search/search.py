@@ -108,7 +108,7 @@ class Search:
         self._shares = [float(self._judging(fold)[1].sum()) for fold in self.folds]
 
     def elapsed(self) -> float:
-        """Seconds of search so far, those before a kill included."""
+        """Seconds of search so far, those before a kill or an interruption included."""
         return self.planner.elapsed()
 
     def _must_stop(self) -> bool:
@@ -126,6 +126,8 @@ class Search:
                     break
                 self._extend(extensions.pop(0))
             wave += 1
+        if self._interrupted():
+            self.study.rest(self.elapsed())
         return self.trials
 
     def _extend(self, more: Extension) -> None:

@@ -12,6 +12,7 @@ from goodfit.errors import RunFolderError
 from goodfit.store.journal import Journal
 
 JOURNAL = "journal-search.jsonl"
+REST = "rest"  # the kind of a record that tells when an interrupted search rested, and nothing else
 
 
 @dataclass
@@ -117,10 +118,10 @@ def read_story(folder: str | Path) -> Story:
     for one in rounds:
         stops = max((len(t["keys"]) for t in one.trials.values()), default=0)
         one.reached = [sum(len(t["keys"]) > stop for t in one.trials.values()) for stop in range(stops)]
-    last = records[-1]
+    last = next((r for r in reversed(records) if r["kind"] != REST), records[-1])
     nothing_left = last["kind"] == "plan" and not any(one.under_way for one in rounds)
     ended = nothing_left or bool(last.get("halted"))
-    return Story(tuple(rounds), float(last["elapsed"]), ended, bool(last.get("settled")))
+    return Story(tuple(rounds), float(records[-1]["elapsed"]), ended, bool(last.get("settled")))
 
 
 def _round(record: Mapping[str, Any], begun: int) -> RoundStory:

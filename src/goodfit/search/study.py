@@ -17,7 +17,7 @@ from goodfit.engine.population import Member
 from goodfit.engine.snapshot import restore, snapshot
 from goodfit.errors import RunFolderError
 from goodfit.network import Network
-from goodfit.search.story import JOURNAL
+from goodfit.search.story import JOURNAL, REST
 from goodfit.store.arrays import load_arrays, save_arrays, sha256_of
 from goodfit.store.journal import Journal
 
@@ -33,9 +33,10 @@ class Study:
         self.network = network
         self.folder = folder
         self._journal = Journal(folder / JOURNAL) if folder else None
-        self._records = whole_records(folder) if folder else []
+        records = whole_records(folder) if folder else []
+        self._records = [record for record in records if record["kind"] != REST]
         self._next = 0
-        self.elapsed = float(self._records[-1]["elapsed"]) if self._records else 0.0
+        self.elapsed = float(records[-1]["elapsed"]) if records else 0.0
 
     @property
     def replaying(self) -> bool:
@@ -74,6 +75,18 @@ class Study:
             self._records.append(found)
         self._next += 1
         return found
+
+    def rest(self, elapsed: float) -> None:
+        """Write down how long an interrupted search has gone on, which its last record need not tell.
+
+        Nothing is replayed of it: only the clock goes on from there. Before the first decision there is
+        nothing that goes on.
+
+        Raises:
+            RunFolderError: the folder or the disk does not take it.
+        """
+        if self._journal and self._records:
+            self._journal.append({"kind": REST, "elapsed": round(elapsed, 3)})
 
     def keep(self, members: Sequence[Member]) -> list[str] | None:
         """Write the members' states down and return their names, or None without a folder."""
