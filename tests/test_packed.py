@@ -10,9 +10,12 @@ import pytest
 from goodfit import packed
 from goodfit.engine.legs import Legs, Member
 from goodfit.engine.population import Population
+from goodfit.errors import InputError
 from goodfit.network import Network
-from goodfit.packed import MOST_EPOCHS, PackPlan, timed_plan
+from goodfit.packed import MOST_EPOCHS, PackPlan, PackTask, timed_plan, train_pack
 from goodfit.recipe import Recipe
+from goodfit.search.budget import Budget
+from goodfit.search.folds import make_folds
 from goodfit.techniques.optimizers import SGD
 
 PLAN = PackPlan((64,) * 3, 32, 1, 100)
@@ -75,3 +78,42 @@ def test_a_horizon_may_move_while_members_train_to_it():
     population.advance(members, Legs(None, 10, singly=True), on_leg=shorten)
     assert [m.step for m in members] == [50, 50]
     assert [e.step for e in members[0].evaluations] == [10, 20, 30, 40, 50]
+
+
+def folded(rows=90, folds=3):
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(rows, 3)).astype(np.float32), rng.integers(0, 2, rows).astype(np.int32)
+    ones, places = np.ones(rows), np.arange(rows)
+    return PackTask(
+        Network(3, 2),
+        x,
+        y,
+        ones,
+        ones,
+        make_folds(folds, y),
+        lambda p: float(-np.log(np.maximum(p[places, y], 1e-15)).mean()),
+    )
+
+
+@pytest.mark.parametrize("begun", [0, 1, 2])
+def test_when_time_is_over_each_fold_is_trained_for_a_moment_and_evaluated(monkeypatch, begun):
+    """On a machine with other work the time may end between one fold's network and the next."""
+    now, seen = [0.0], []
+    monkeypatch.setattr(packed.time, "monotonic", lambda: now[0] + (10.0 if begun == 0 else 0.0))
+
+    def tell(member):
+        seen.append(member)
+        now[0] = 10.0 if len({id(m) for m in seen}) >= begun else 0.0
+
+    plan = PackPlan((8,), 32, 2, 8)
+    pack = train_pack(folded(), Budget(seconds=5.0), began=0.0, plan=plan, chunk=1, lanes=1, on_leg=tell)
+    assert pack.late
+    assert len(pack.candidates) == 1
+    assert all(m.step > 0 and m.best is not None for m in pack.candidates[0])
+    assert [m.step for m in pack.candidates[0][begun:]] == [16] * (3 - begun)  # 8 epochs of two steps
+    assert len(pack.chosen.members) == 3
+
+
+def test_what_is_stopped_before_it_has_begun_says_so():
+    with pytest.raises(InputError, match="stopped before"):
+        train_pack(folded(), Budget(members=3), should_stop=lambda: True)

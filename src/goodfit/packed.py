@@ -39,6 +39,7 @@ LOOKS = 32  # evaluations of a network, at most
 TRIAL, TRIAL_SECONDS = 16, 0.4  # steps that tell the pace, more of them until they take so long
 PLANNED, SPENT = 0.92, 0.96  # shares of a time budget after which training should end, and does
 WINDOW = 2.0  # seconds whose pace tells how long the rest takes
+LEAST_STEPS = 100  # of a network that would not have begun when the time was over
 FINISHED = 0.85  # share of its steps after which a network that time cut short still counts
 FOLDS = 5
 FOLDED_ROWS = 20_000  # above, one split, unless there is a time budget
@@ -84,6 +85,7 @@ class Pack:
     candidates: list[list[Member]]
     chosen: Chosen
     diverged: int = 0
+    late: bool = False  # the time was over before every network of a recipe had begun
 
 
 def pack_recipe(network: Network, plan: PackPlan, number: int, seed: int) -> Recipe:
@@ -184,6 +186,8 @@ def train_pack(
 ) -> Pack:
     """Train a pack within the budget; None gives one that depends on the sizes of the data alone.
 
+    However short the time, one recipe is trained, for a moment at least, and evaluated on every fold.
+
     ``began`` is when a budget of seconds began (`time.monotonic`), now unless given. Ctrl-C or
     ``should_stop`` end it early; the networks keep what they reached. ``on_leg(member)`` is called as
     `Population.advance` says, ``on_ensemble(chosen)`` when a recipe's networks are done and the ensemble
@@ -194,16 +198,7 @@ def train_pack(
     """
     use_cache()
     began = time.monotonic() if began is None else began
-    sets = task.weight[None].astype(np.float32)
-    population = Population(
-        task.network,
-        task.x,
-        task.y,
-        task.loss_weight,
-        holdout=(task.x, task.y, sets),
-        chunk=chunk,
-        lanes=lanes,
-    )
+    population = _population(task, chunk, lanes)
     seconds = None if budget is None else budget.seconds
     deadline = math.inf if seconds is None else began + seconds * SPENT
     plan = plan or _planned(task, population, budget, began, seed)
@@ -215,18 +210,28 @@ def train_pack(
     growing = _Growing(task, packed, on_ensemble)
     timing = None if seconds is None else _Timing(members, plan, began + seconds * PLANNED)
 
-    def told(member: Member) -> None:
+    def noted(member: Member) -> None:
         growing.see(member)
-        if timing is not None:
-            timing.see(member)
         if on_leg is not None:
             on_leg(member)
+
+    def told(member: Member) -> None:
+        if timing is not None:
+            timing.see(member)
+        noted(member)
 
     def stop() -> bool:
         return should_stop() or time.monotonic() > deadline
 
     population.advance(members, legs, on_leg=told, should_stop=stop)
-    return growing.end(plan)
+    late = _begin_late(packed, plan)
+    population.advance(late, [Legs(None, m.horizon) for m in late], on_leg=noted, should_stop=should_stop)
+    return growing.end(plan, late=bool(late))
+
+
+def _population(task: PackTask, chunk: int | None, lanes: int | None) -> Population:
+    held = (task.x, task.y, task.weight[None].astype(np.float32))
+    return Population(task.network, task.x, task.y, task.loss_weight, holdout=held, chunk=chunk, lanes=lanes)
 
 
 def _planned(
@@ -257,6 +262,19 @@ def _members(task: PackTask, plan: PackPlan, number: int, seed: int) -> list[Mem
         )
         for i, fold in enumerate(task.folds)
     ]
+
+
+def _begin_late(packed: Sequence[list[Member]], plan: PackPlan) -> list[Member]:
+    """Return networks that must begin although the time is over, each with a short way to its end.
+
+    None where every network of some recipe has begun: what has begun stands evaluated.
+    """
+    if any(all(m.state is not None for m in recipe) for recipe in packed):
+        return []
+    late = [member for member in packed[0] if member.state is None]
+    for member in late:
+        member.horizon = min(LEAST_STEPS, plan.epochs * _steps(_rows(member), plan.batch_size))
+    return late
 
 
 def _rows(member: Member) -> int:
@@ -330,7 +348,7 @@ class _Growing:
         if place is not None and self._take(place, 1.0) and self._on_ensemble is not None:
             self._on_ensemble(self._candidates.choose())
 
-    def end(self, plan: PackPlan) -> Pack:
+    def end(self, plan: PackPlan, *, late: bool) -> Pack:
         """Take in what time cut short close to its end, or at all if there is nothing else."""
         for share in (FINISHED, 0.0):
             for place in list(self._open):
@@ -342,9 +360,9 @@ class _Growing:
             raise InputError(
                 f"All {diverged} networks diverged: the data may hold values beyond what float32 can carry."
                 if diverged
-                else "The budget was over before each network had made a step: give more time."
+                else "The training was stopped before each network had made a step."
             )
-        return Pack(plan, taken, self._candidates.choose(), diverged)
+        return Pack(plan, taken, self._candidates.choose(), diverged, late)
 
     def _take(self, place: int, share: float) -> bool:
         """Take in a recipe if its networks have made such a share of their steps; tell if so."""

@@ -132,6 +132,11 @@ class Tabular(CallbackSupport, BaseEstimator):
                 raise
         if asked():
             warnings.warn("Training interrupted by user.", UserWarning, stacklevel=4)
+        elif pack.late:
+            text = (
+                f"The budget {self.budget} was over before each network had begun: it got a few steps more."
+            )
+            warnings.warn(f"{text} With more time the model would be better.", UserWarning, stacklevel=4)
         return pack
 
     def _joined(self, table: Table, y: np.ndarray, weight: np.ndarray, held: Any, held_weight: Any) -> Any:
