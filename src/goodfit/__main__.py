@@ -2,4 +2,5 @@
 
 from goodfit.cli.main import run
 
-run()
+if __name__ == "__main__":  # not in a worker, which reads this file anew
+    run()

@@ -4,6 +4,8 @@
     ├── InputError (also ValueError)      what was handed in cannot be used: data, option, recipe, budget
     │   └── RunFolderError                the output folder is unwritable, or belongs to another run
     ├── ModelFileError (also ValueError)  a model file that is truncated, altered, foreign or too new
+    ├── ClusterError                      an execution engine that cannot be reached, or does not fit
+    │   └── NoDataError                   a worker that has to be sent the rows first
     └── MissingExtraError                 an optional dependency is not installed
 
 A message is one sentence or two: what was wrong, where, what is allowed, what to do.
@@ -30,6 +32,14 @@ class RunFolderError(InputError):
 
 class ModelFileError(GoodfitError, ValueError):
     """A model file that cannot be trusted or read."""
+
+
+class ClusterError(GoodfitError):
+    """An execution engine cannot be reached, or does not fit; what was trained is kept in the run folder."""
+
+
+class NoDataError(ClusterError):
+    """A worker was asked to train on rows that it has not been sent, and that no shared folder holds."""
 
 
 class MissingExtraError(GoodfitError, ImportError):

@@ -6,7 +6,9 @@ import hashlib
 import math
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, fields
+from pathlib import Path
 from statistics import mean
 from typing import Any
 
@@ -20,6 +22,7 @@ from goodfit.events import Event, Tell, first_interrupt, silent
 from goodfit.model.build import choose_ensemble
 from goodfit.model.model import Model
 from goodfit.model.problem import Problem, make_problem
+from goodfit.network import Network
 from goodfit.recipe import Recipe
 from goodfit.result import conclude, found_by
 from goodfit.search.budget import Budget, parse_budget
@@ -60,8 +63,20 @@ def default_budget(rows: int) -> Budget:
     return Budget(seconds=30.0 if rows < 2000 else 60.0 if rows < 40_000 else 300.0)
 
 
+Populate = Callable[..., Population]  # of a network, the run's folder, what is told of failures, and rows
+
+
+def here(network: Network, folder: Path, tell: Callable[[str], None], **rows: Any) -> Population:
+    """Return the population that trains in this process."""
+    return Population(network, **rows)
+
+
 def run_fit(
-    settings: FitSettings, *, on_event: Tell = silent, started: float | None = None
+    settings: FitSettings,
+    *,
+    on_event: Tell = silent,
+    started: float | None = None,
+    trainer: AbstractContextManager[Populate] | None = None,
 ) -> dict[str, Any]:
     """Run the main job, or go on with it, and return its result (the object of ``goodfit fit --json``).
 
@@ -69,6 +84,7 @@ def run_fit(
         settings: data, budget, options.
         on_event: called with each `Event`, from several threads but never twice at once.
         started: `time.time()` that a time budget counts from; now unless given.
+        trainer: where networks are trained; in this process unless given.
 
     Raises:
         GoodfitError: the data, an option or the output folder cannot be used; nothing has been written then.
@@ -81,14 +97,15 @@ def run_fit(
     space = recipe_space(parse_space(settings.space)) if settings.space else None
     _sampler(settings.sampler)
     _choose_device(settings.device)
-    with first_interrupt() as interrupted:
-        return _fit(settings, budget, space, on_event, started, interrupted)
+    with first_interrupt() as interrupted, trainer or nullcontext(here) as populate:
+        return _fit(settings, budget, space, populate, on_event, started, interrupted)
 
 
 def _fit(
     settings: FitSettings,
     budget: Budget | None,
     space: Space | None,
+    populate: Populate,
     on_event: Tell,
     started: float,
     interrupted: Callable[[], bool],
@@ -109,7 +126,8 @@ def _fit(
             on_event(Event("note", {"text": NO_LOCK}))
         folder.check_ledger()
         _tell_data(problem, on_event)
-        return _Job(settings, problem, budget, space, folder, on_event, started, interrupted).run()
+        job = _Job(settings, problem, budget, space, populate, folder, on_event, started, interrupted)
+        return job.run()
 
 
 def _hash8(identity: dict[str, Any]) -> str:
@@ -184,13 +202,14 @@ class _Job:
         problem: Problem,
         budget: Budget,
         space: Space | None,
+        populate: Populate,
         folder: RunFolder,
         tell: Tell,
         started: float,
         interrupted: Callable[[], bool],
     ) -> None:
         self.settings, self.problem, self.budget, self.folder = settings, problem, budget, folder
-        self.space = space
+        self.space, self.populate = space, populate
         self.tell, self.started, self.interrupted = tell, started, interrupted
 
     def run(self) -> dict[str, Any]:
@@ -232,11 +251,13 @@ class _Job:
         full_run = self._full_run(self.space)
         y = problem.targets(data.train)
         holdout_y = y if folds else problem.targets(data.valid)  # with folds the same rows, kept once
-        population = Population(
+        population = self.populate(
             problem.network,
-            data.train.x,
-            y,
-            data.train.loss_weight,
+            self.folder.path,
+            lambda text: self.tell(Event("note", {"text": text})),
+            x=data.train.x,
+            y=y,
+            weight=data.train.loss_weight,
             holdout=(data.valid.x, holdout_y, problem.holdout_weight(data.valid)[None]),
             chunk=self.settings.chunk,
             lanes=self.settings.lanes,

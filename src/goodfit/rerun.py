@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import Any
 
@@ -13,13 +14,13 @@ from goodfit.engine.population import Legs, Member, Population
 from goodfit.engine.program import use_cache
 from goodfit.errors import RunFolderError
 from goodfit.events import Event, Tell, silent
-from goodfit.job import FitSettings, run_fit
+from goodfit.job import FitSettings, Populate, run_fit
 from goodfit.model.build import model_member
 from goodfit.model.file import load_model, save_model
 from goodfit.model.model import Model, ModelMember
 from goodfit.model.problem import Problem, make_problem
 from goodfit.recipe import Recipe
-from goodfit.result import conclude
+from goodfit.result import conclude, identity_of
 from goodfit.search.budget import parse_budget
 from goodfit.search.recipes import recipe_space
 from goodfit.search.space_file import parse_space
@@ -62,13 +63,15 @@ def resume(
     space: str | None = None,
     on_event: Tell = silent,
     started: float | None = None,
+    trainer: AbstractContextManager[Populate] | None = None,
 ) -> dict[str, Any]:
     """Go on with a run where it stopped, with ``more`` budget if given, and return its result.
 
     ``space``, the text of a TOML file, is what the added budget searches.
 
     A finished run that gets no more returns its recorded result. A new exam after an extension is one more
-    opening of the sealed rows if the model changed; the ledger and the result count them.
+    opening of the sealed rows if the model changed; the ledger and the result count them. If it did not, the
+    event ``unchanged`` says so.
 
     Raises:
         GoodfitError: no such run, its data have changed, or a budget of another kind.
@@ -76,6 +79,7 @@ def resume(
     folder = RunFolder(run)
     config = folder.config()
     settings = _settings(config, run)
+    before = None
     if more is not None:
         budget = parse_budget(config["budget"])
         for text in (*(e["budget"] for e in folder.extensions()), more):
@@ -88,8 +92,14 @@ def resume(
             folder.check_ledger()
             whole_records(folder.path)  # an error, before the run counts as unfinished
             _prepared(settings, config, run)  # likewise
+            before = identity_of(load_model(folder.model))
             folder.extend(more, space)
-    return run_fit(settings, on_event=on_event, started=started)
+    result = run_fit(settings, on_event=on_event, started=started, trainer=trainer)
+    if before is not None and not result["interrupted"] and identity_of(load_model(folder.model)) == before:
+        rows = "were not opened again" if result["test"] else "stay sealed"
+        text = f"The added budget did not change the ensemble: the model is the same, the sealed rows {rows}."
+        on_event(Event("unchanged", {"text": text}))
+    return result
 
 
 def _settings(config: dict[str, Any], run: str) -> FitSettings:

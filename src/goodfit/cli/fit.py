@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from goodfit.cli.ending import INTERRUPTED, interrupts_held_back
+from goodfit.cli.trainer import Cluster, Workers, trainer_of
 
 _Data = Annotated[
     str,
@@ -177,6 +178,8 @@ def fit(
     device: _Device = "auto",
     lanes: _Lanes = None,
     chunk: _Chunk = None,
+    workers: Workers = None,
+    cluster: Cluster = None,
     as_json: _AsJson = False,
 ) -> None:
     """Find, train and examine a network for DATA.
@@ -185,19 +188,16 @@ def fit(
     score on the sealed rows, which nothing has seen, is the final exam. Ctrl-C ends the search early and
     keeps the best so far.
     """
-    from dataclasses import fields
-
     with interrupts_held_back():
         from goodfit.cli.live import live_events
         from goodfit.cli.output import print_json
         from goodfit.cli.report import try_report
-        from goodfit.job import FitSettings, run_fit
-        from goodfit.search.space_file import read_space_text
+        from goodfit.job import run_fit
 
-    asked = {field.name: ctx.params[field.name] for field in fields(FitSettings)}  # options have its names
-    asked |= {"ignore": tuple(ignore or ()), "space": None if space is None else read_space_text(space)}
+    settings, trainer = _settings(ctx.params), trainer_of(workers, cluster)
     with live_events() as tell:
-        result = run_fit(FitSettings(**asked), on_event=tell, started=(ctx.obj or {}).get("started"))
+        started = (ctx.obj or {}).get("started")
+        result = run_fit(settings, on_event=tell, started=started, trainer=trainer)
     try_report(result, out)
     if as_json:
         print_json(result)
@@ -207,3 +207,15 @@ def fit(
         show_result(result, data, notes=not tell.visible)
     if result.get("interrupted"):
         raise typer.Exit(INTERRUPTED)
+
+
+def _settings(params: dict[str, Any]) -> Any:
+    """Return the job's settings from the command's options, which have their names."""
+    from dataclasses import fields
+
+    from goodfit.job import FitSettings
+    from goodfit.search.space_file import read_space_text
+
+    asked = {field.name: params[field.name] for field in fields(FitSettings)}
+    space = None if asked["space"] is None else read_space_text(asked["space"])
+    return FitSettings(**asked | {"ignore": tuple(asked["ignore"] or ()), "space": space})

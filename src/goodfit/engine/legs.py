@@ -41,6 +41,7 @@ class Member:
     evaluations: list[Evaluation] = field(default_factory=list)
     losses: list[np.ndarray] = field(default_factory=list)
     stopped: bool = False  # patience ran out
+    failed: str = ""  # why it was set aside: whoever trained it did not survive, again and again
     costs: np.ndarray | None = None  # of the best state: error or loss by row that it is judged by
 
     @property
@@ -55,7 +56,9 @@ class Member:
 
     @property
     def result(self) -> str:
-        """What became of it: ``"diverged at step 12"``, ``"stopped"``, ``"trained"`` or ``"not begun"``."""
+        """What became of it: "diverged at step 12", "set aside: …", "stopped", "trained" or "not begun"."""
+        if self.failed:
+            return f"set aside: {self.failed}"
         if self.state is None:
             return "not begun"
         if self.diverged:

@@ -70,7 +70,7 @@ class Population(Shared):
 
     @staticmethod
     def _goes_on(member: Member, legs: Legs) -> bool:
-        return not member.stopped and not member.diverged and member.step < legs.end(member)
+        return not (member.stopped or member.diverged or member.failed) and member.step < legs.end(member)
 
     def _chunks(self, tasks: Sequence[tuple[Member, Legs]]) -> list[tuple[list[Member], Legs]]:
         """Group members of equal structure, step and legs into chunks, those with most work to do first.

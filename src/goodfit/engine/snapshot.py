@@ -8,7 +8,7 @@ import jax
 import numpy as np
 
 from goodfit.engine.legs import Evaluation, Member
-from goodfit.engine.member import State, first_state
+from goodfit.engine.member import first_state
 from goodfit.errors import InputError
 from goodfit.network import Network
 from goodfit.recipe import Recipe
@@ -26,7 +26,12 @@ def snapshot(member: Member) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     arrays["evaluation steps"] = np.array([e.step for e in member.evaluations], np.int64)
     arrays["evaluation losses"] = np.array([e.loss for e in member.evaluations], np.float32)
     arrays["evaluation errors"] = np.array([e.error for e in member.evaluations], np.float32)
-    record = {
+    return arrays, record_of(member)
+
+
+def record_of(member: Member) -> dict[str, Any]:
+    """Return what says which member it is, as JSON."""
+    return {
         "recipe": member.recipe.to_json(),
         "seed": member.seed,
         "order_seed": member.order_seed,
@@ -35,12 +40,9 @@ def snapshot(member: Member) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         "replacement": member.replacement,
         "stopped": member.stopped,
     }
-    return arrays, record
 
 
-def restore(
-    network: Network,
-    arrays: dict[str, np.ndarray],
+def member_of(
     record: dict[str, Any],
     *,
     optimizer: Optimizer | None = None,
@@ -49,13 +51,38 @@ def restore(
     judged: np.ndarray | None = None,
     sets: np.ndarray | None = None,
 ) -> Member:
-    """Return the member that `snapshot` took; rows, judged and sets belong to the data: pass them again.
+    """Return the member of a record before its first step.
+
+    Raises:
+        InputError: an optax object or module is needed.
+    """
+    return Member(
+        Recipe.from_json(record["recipe"], optimizer=optimizer, module=module),
+        record["seed"],
+        record["order_seed"],
+        rows=rows,
+        judged=judged,
+        sets=sets,
+        horizon=record["horizon"],
+        by_error=record["by_error"],
+        replacement=record.get("replacement", False),
+        stopped=record["stopped"],
+    )
+
+
+def restore(
+    network: Network,
+    arrays: dict[str, np.ndarray],
+    record: dict[str, Any],
+    **own: Any,
+) -> Member:
+    """Return the member that `snapshot` took; ``own``, what `member_of` takes, is passed again.
 
     Raises:
         InputError: the arrays are not those of such a member, or an optax object or module is needed.
     """
-    recipe = Recipe.from_json(record["recipe"], optimizer=optimizer, module=module)
-    shaped = first_state(network, recipe, record["seed"])
+    member = member_of(record, **own)
+    shaped = first_state(network, member.recipe, member.seed)
     paths, tree = jax.tree_util.tree_flatten_with_path(shaped)
     leaves = []
     for path, leaf in paths:
@@ -65,22 +92,9 @@ def restore(
             name = f"{jax.tree_util.keystr(path)} should be {wanted.dtype} {wanted.shape}"
             raise InputError(f"The snapshot does not fit this network: {name}.")
         leaves.append(kept)
-    state: State = jax.tree.unflatten(tree, leaves)
+    member.state = jax.tree.unflatten(tree, leaves)
     columns = (arrays[f"evaluation {name}"] for name in ("steps", "losses", "errors"))
-    evaluations = [Evaluation(int(step), loss, error) for step, loss, error in zip(*columns, strict=True)]
-    return Member(
-        recipe,
-        record["seed"],
-        record["order_seed"],
-        rows=rows,
-        judged=judged,
-        sets=sets,
-        horizon=record["horizon"],
-        by_error=record["by_error"],
-        replacement=record.get("replacement", False),
-        state=state,
-        evaluations=evaluations,
-        losses=[arrays["losses"]] if len(arrays["losses"]) else [],
-        stopped=record["stopped"],
-        costs=arrays["costs"] if len(arrays["costs"]) else None,
-    )
+    member.evaluations = [Evaluation(int(step), loss, err) for step, loss, err in zip(*columns, strict=True)]
+    member.losses = [arrays["losses"]] if len(arrays["losses"]) else []
+    member.costs = arrays["costs"] if len(arrays["costs"]) else None
+    return member

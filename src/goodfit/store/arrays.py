@@ -24,7 +24,7 @@ def save_arrays(folder: str | Path, arrays: Mapping[str, np.ndarray], meta: Mapp
     Raises:
         RunFolderError: the folder cannot be written.
     """
-    blob = _pack(arrays, meta)
+    blob = packed(arrays, meta)
     name = hashlib.sha256(blob).hexdigest()
     try:
         Path(folder).mkdir(parents=True, exist_ok=True)
@@ -47,6 +47,16 @@ def load_arrays(folder: str | Path, name: str) -> tuple[dict[str, np.ndarray], d
         raise RunFolderError(f"Cannot read {path}: {error.strerror}.") from None
     if hashlib.sha256(blob).hexdigest() != name:
         raise RunFolderError(f"{path} was altered or damaged: its content does not fit its name.")
+    return unpacked(blob)
+
+
+def packed(arrays: Mapping[str, np.ndarray], meta: Mapping[str, Any]) -> bytes:
+    """Return arrays and record as the bytes of such a file: equal content, equal bytes."""
+    return pack(arrays, {_KEY: dumps(dict(meta))})
+
+
+def unpacked(blob: bytes) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    """Return the read-only arrays and the record that `packed` put together; it trusts the bytes."""
     start = 8 + int.from_bytes(blob[:8], "little")
     header = read_header(blob[:8], blob[8:start])
     return view(header, memoryview(blob)[start:]), loads(header.metadata[_KEY])
@@ -82,11 +92,7 @@ def glance(
 
 def sha256_of(arrays: Mapping[str, np.ndarray], meta: Mapping[str, Any]) -> str:
     """Return the name that `save_arrays` would give: the hash over names, types, shapes, values, record."""
-    return hashlib.sha256(_pack(arrays, meta)).hexdigest()
-
-
-def _pack(arrays: Mapping[str, np.ndarray], meta: Mapping[str, Any]) -> bytes:
-    return pack(arrays, {_KEY: dumps(dict(meta))})
+    return hashlib.sha256(packed(arrays, meta)).hexdigest()
 
 
 def _path(folder: str | Path, name: str) -> Path:

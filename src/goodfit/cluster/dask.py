@@ -1,0 +1,213 @@
+"""Dask distributed behind the adapter: workers of its own here, or a scheduler that runs elsewhere."""
+
+from __future__ import annotations
+
+import logging
+import os
+import queue
+import time
+from pathlib import Path
+from typing import Any
+
+from goodfit.cluster import worker
+from goodfit.cluster.adapter import Kind, Outcome
+from goodfit.errors import ClusterError, MissingExtraError, NoDataError
+from goodfit.store.atomic import write_bytes
+
+try:
+    import dask.config
+    from distributed import Client, KilledWorker, LocalCluster
+except ImportError as error:
+    message = "Training on a cluster needs Dask: pip install 'goodfit[cluster]'."
+    raise MissingExtraError(message) from error
+
+CONNECT = 30  # seconds to wait for a scheduler, and for a first worker
+_SETTINGS = {
+    "distributed.scheduler.allowed-failures": 0,  # attempts are counted here, where causes are told apart
+    "distributed.worker.multiprocessing-method": "spawn",  # a fork of JAX's threads would hang
+    "logging": {"distributed": "critical"},
+}
+
+
+class DaskAdapter:
+    """Tasks on Dask workers.
+
+    Args:
+        workers: how many to start on this machine; None: ``address`` names a scheduler.
+        address: such as ``tcp://host:8786``, or the path of a scheduler file.
+        timeout: seconds that a task may take.
+
+    Raises:
+        ClusterError: no scheduler or no worker there, or its versions differ.
+    """
+
+    def __init__(
+        self, *, workers: int | None = None, address: str | None = None, timeout: float = 3600.0
+    ) -> None:
+        self._timeout = timeout
+        self._problem, self._name, self._folder = b"", "", None
+        self._began: dict[str, tuple[float, Any]] = {}
+        self._attempts = 0
+        self._ended: queue.SimpleQueue[tuple[str, Any]] = queue.SimpleQueue()
+        for name in ("distributed", "distributed.worker", "distributed.nanny", "distributed.scheduler"):
+            logging.getLogger(name).setLevel(logging.CRITICAL)  # what matters is told by the outcomes
+        with dask.config.set(_SETTINGS):
+            self._cluster, self._client = _connect(workers, address)
+        try:
+            self._check()
+        except BaseException:
+            self.close()
+            raise
+
+    # --- the adapter
+
+    def offer(self, problem: bytes, folder: Path | None) -> None:
+        """Take the data that the tasks to come are about."""
+        self._problem, self._name = problem, worker.name_of(problem)
+        self._folder = None if folder is None else str(folder.resolve())
+        if folder is not None:
+            write_bytes(worker.problem_file(folder, self._name), problem)
+        self._client.run(worker.rest, self._name, False)
+
+    def capacity(self) -> int:
+        """Return how many tasks can run at once now: one a thread."""
+        try:
+            info = self._client.scheduler_info(n_workers=-1)
+        except Exception:
+            return 0
+        return sum(one["nthreads"] for one in info["workers"].values())
+
+    def submit(self, name: str, task: bytes) -> None:
+        """Begin an attempt at a task."""
+        self._attempts += 1
+        key = f"goodfit-{name[:16]}-{os.getpid()}-{self._attempts}"
+        future = self._client.submit(worker.work, task, self._folder, key=key, pure=False)
+        self._began[name] = (time.monotonic(), future)
+        future.add_done_callback(lambda done: self._ended.put((name, done)))
+
+    def wait(self, seconds: float) -> list[Outcome]:
+        """Return the outcomes that have come since the last call, after so many seconds at most."""
+        found = []
+        until = time.monotonic() + seconds
+        while not found and (left := until - time.monotonic()) > 0:
+            try:
+                found.append(self._ended.get(timeout=left))
+            except queue.Empty:
+                break
+        while not self._ended.empty():
+            found.append(self._ended.get())
+        outcomes = [self._outcome(*one) for one in found if self._current(*one)]
+        return outcomes + self._late()
+
+    def cancel(self, name: str) -> None:
+        """Ask no more for a task."""
+        if name in self._began:
+            self._began.pop(name)[1].cancel(force=True)
+
+    def rest(self) -> None:
+        """Let all tasks under way rest where they stand."""
+        self._client.run(worker.rest, self._name, True, wait=False)
+
+    def close(self) -> None:
+        """Close workers and scheduler, or what connects to them."""
+        for _, future in self._began.values():
+            future.cancel()
+        if self._folder is not None:
+            worker.problem_file(self._folder, self._name).unlink(missing_ok=True)
+        self._client.close(timeout=5)
+        if self._cluster is not None:
+            self._cluster.close(timeout=5)
+
+    # --- inside
+
+    def _check(self) -> None:
+        """Make sure that there are workers, of this version, and send what they lack."""
+        try:
+            self._client.wait_for_workers(1, timeout=CONNECT)
+        except TimeoutError:
+            raise ClusterError(
+                f"No worker came to the scheduler within {CONNECT} s: start one with `dask worker`."
+            ) from None
+        ours = versions()
+        for where, theirs in self._client.run(versions).items():
+            if theirs != ours:
+                raise ClusterError(
+                    f"The worker {where} has {theirs}, this process has {ours}: results could differ."
+                )
+
+    def _current(self, name: str, future: Any) -> bool:
+        """Tell whether an outcome is that of the attempt that is asked for."""
+        return name in self._began and self._began[name][1] is future
+
+    def _outcome(self, name: str, future: Any) -> Outcome:
+        began, _ = self._began.pop(name)
+        seconds = time.monotonic() - began
+        kind, content, text, who = "lost", None, "", ""
+        if future.status == "finished":
+            try:
+                who, content = future.result(timeout=60)
+                kind = "done"
+            except Exception as error:  # the worker that held the result is gone
+                text = str(error)
+        elif future.status == "error":
+            kind, text, who = _cause(future.exception(timeout=10))
+        future.release()
+        if kind == "no data":
+            self._client.run(worker.receive, self._problem)
+        return Outcome(name, kind, content, text, who, seconds)  # type: ignore[arg-type]
+
+    def _late(self) -> list[Outcome]:
+        now = time.monotonic()
+        late = [name for name, (began, _) in self._began.items() if now - began > self._timeout]
+        found = []
+        for name in late:
+            began = self._began[name][0]
+            self.cancel(name)
+            found.append(
+                Outcome(name, "timeout", None, f"longer than {self._timeout:.0f} s", "", now - began)
+            )
+        return found
+
+
+def _connect(workers: int | None, address: str | None) -> tuple[Any, Any]:
+    try:
+        if workers is not None:
+            cluster: Any = LocalCluster(
+                n_workers=workers,
+                threads_per_worker=1,
+                processes=True,
+                dashboard_address=None,  # type: ignore[arg-type]
+                memory_limit=0,
+                host="127.0.0.1",
+                preload=[worker.__name__],
+            )
+            return cluster, Client(cluster, timeout=CONNECT, set_as_default=False)
+        if address is not None and Path(address).exists():
+            return None, Client(scheduler_file=address, timeout=CONNECT, set_as_default=False)
+        return None, Client(address, timeout=CONNECT, set_as_default=False)
+    except (OSError, TimeoutError, ValueError) as error:
+        raise ClusterError(f"No Dask scheduler answers at {address}: {error}.") from None
+
+
+def _cause(error: BaseException | None) -> tuple[Kind, str, str]:
+    """Return kind, words and worker of a task that failed."""
+    if isinstance(error, KilledWorker):
+        return "lost", "its worker died", str(getattr(error.last_worker, "address", error.last_worker))
+    if isinstance(error, NoDataError):
+        return "no data", str(error), ""
+    text = f"{type(error).__name__}: {error}"
+    if isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in text or "Out of memory" in text:
+        return "oom", text, ""
+    return "error", text, ""
+
+
+def versions() -> dict[str, Any]:
+    """Return what two processes must share for a member to have the same bits in both."""
+    import jax
+    import jaxlib.version
+    import numpy
+
+    import goodfit
+
+    found = {"goodfit": goodfit.__version__, "jax": jax.__version__, "jaxlib": jaxlib.version.__version__}
+    return found | {"numpy": numpy.__version__}

@@ -1,0 +1,167 @@
+"""A population that trains its chunks on a cluster: attempts counted, results checked, nothing lost.
+
+A task that fails is tried again, in halves if it is a chunk of several members, so that one which kills its
+workers is soon alone. After `ATTEMPTS` it is set aside, and the others finish.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from goodfit.cluster.adapter import Adapter, Outcome
+from goodfit.cluster.packing import name_of, pack_task, take_result
+from goodfit.cluster.worker import result_file
+from goodfit.engine.legs import Legs, Member
+from goodfit.engine.plan import Plan
+from goodfit.engine.population import Population
+from goodfit.recipe import Recipe
+from goodfit.store.journal import Journal
+
+ATTEMPTS = 3
+_TICK = 0.2  # seconds between looks at whether to stop
+
+
+def _untold(member: Member) -> None:
+    pass
+
+
+@dataclass(eq=False)
+class _Job:
+    """A chunk on its way, and how often it was tried, alone or in a larger chunk."""
+
+    chunk: list[Member]
+    legs: Legs
+    task: bytes
+    name: str
+    failures: int = 0
+    sent: bool = False  # the data, to the worker that lacked them
+
+
+class ClusterPopulation(Population):
+    """Members trained on one data set, on a cluster; ``rows`` are the arguments of `Population`.
+
+    Args:
+        adapter: the execution engine.
+        problem: the name of the data there.
+        folder: where workers may leave results, and where attempts are written down; None: neither.
+        tell: what is told of failures, a sentence each.
+    """
+
+    def __init__(
+        self,
+        *args: Any,
+        adapter: Adapter,
+        problem: str,
+        folder: Path | None = None,
+        tell: Callable[[str], None] = lambda text: None,
+        **rows: Any,
+    ) -> None:
+        super().__init__(*args, **rows)
+        self.adapter, self._problem, self._folder, self._tell_user = adapter, problem, folder, tell
+        self._taken: list[str] = []
+        self.attempts = Journal(folder / "attempts.jsonl") if folder else None
+
+    def plan(self, recipe: Recipe) -> Plan:
+        """Return how members of this structure run: as many calls at once as the cluster has threads."""
+        return Plan(super().plan(recipe).chunk, max(1, self.adapter.capacity()))
+
+    def advance(
+        self,
+        members: Sequence[Member],
+        legs: Legs | Sequence[Legs],
+        *,
+        on_leg: Callable[[Member], None] | None = None,
+        should_stop: Callable[[], bool] = lambda: False,
+    ) -> None:
+        """Train ``members`` on; see `Population.advance`. ``on_leg`` is called when a chunk comes back."""
+        self.sweep()
+        each = [legs] * len(members) if isinstance(legs, Legs) else legs
+        goes_on = [(m, one) for m, one in zip(members, each, strict=True) if self._goes_on(m, one)]
+        waiting = deque(self._job(chunk, one) for chunk, one in self._chunks(goes_on))
+        told = on_leg or _untold
+        running: dict[str, _Job] = {}
+        resting = False
+        with self._cancelled_at_the_end(running):
+            while waiting or running:
+                if not resting and should_stop():
+                    resting = True
+                    waiting.clear()
+                    self.adapter.rest()
+                while waiting and len(running) < max(1, self.adapter.capacity()):
+                    self._begin(waiting.popleft(), running, told)
+                for outcome in self.adapter.wait(_TICK) if running else ():
+                    again = self._end(running.pop(outcome.name), outcome, told)
+                    waiting.extendleft(() if resting else again)
+
+    def sweep(self) -> None:
+        """Take away the results that were taken over, once what they led to is written down elsewhere."""
+        for name in self._taken:
+            with suppress(OSError):
+                result_file(self._folder or "", name).unlink()
+        self._taken.clear()
+
+    @contextmanager
+    def _cancelled_at_the_end(self, running: dict[str, _Job]) -> Iterator[None]:
+        try:
+            yield
+        finally:
+            for name in running:
+                self.adapter.cancel(name)
+
+    def _job(self, chunk: list[Member], legs: Legs, failures: int = 0) -> _Job:
+        task = pack_task(self._problem, chunk, legs)
+        return _Job(chunk, legs, task, name_of(task), failures)
+
+    def _begin(self, job: _Job, running: dict[str, _Job], told: Callable[[Member], None]) -> None:
+        """Take a result that a worker left here before, or submit the task."""
+        if self._folder is not None and result_file(self._folder, job.name).exists():
+            found = Outcome(job.name, "done", None, "found", "", 0.0)
+            if not self._end(job, found, told):
+                return
+        self.adapter.submit(job.name, job.task)
+        running[job.name] = job
+
+    def _end(self, job: _Job, outcome: Outcome, told: Callable[[Member], None]) -> list[_Job]:
+        """Take over what came of an attempt; return what is to be tried again."""
+        kind, text = outcome.kind, outcome.text
+        if kind == "done":
+            try:
+                take_result(self.network, job.chunk, self._content(job, outcome))
+            except (OSError, ValueError) as error:
+                kind, text = "lost", f"its result cannot be read ({error})"
+        self._note(job, outcome._replace(kind=kind, text=text))
+        if kind == "done":
+            for member in job.chunk:
+                told(member)
+            return []
+        if kind == "no data" and not job.sent:  # it is, now
+            job.sent = True
+            return [job]
+        job.failures += 1
+        if len(job.chunk) > 1:
+            half = len(job.chunk) // 2
+            return [self._job(part, job.legs, job.failures) for part in (job.chunk[:half], job.chunk[half:])]
+        if job.failures < ATTEMPTS:
+            return [job]
+        job.chunk[0].failed = f"{kind} {job.failures} times"
+        self._tell_user(f"A network is set aside: {kind} {job.failures} times, the last: {text}.")
+        return []
+
+    def _content(self, job: _Job, outcome: Outcome) -> bytes:
+        if outcome.content is not None:
+            return outcome.content
+        assert self._folder is not None, "a worker wrote a result where there is no folder"
+        content = result_file(self._folder, job.name).read_bytes()
+        self._taken.append(job.name)
+        return content
+
+    def _note(self, job: _Job, outcome: Outcome) -> None:
+        if self.attempts is not None:
+            told = {"task": job.name, "members": len(job.chunk), "failures": job.failures}
+            told |= {"kind": outcome.kind, "text": outcome.text, "worker": outcome.worker}
+            self.attempts.append(told | {"seconds": round(outcome.seconds, 3)})

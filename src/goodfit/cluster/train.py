@@ -1,0 +1,62 @@
+"""Where a search trains: on a cluster, connected before anything is written."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from goodfit.cluster.adapter import Adapter
+from goodfit.cluster.packing import name_of, pack_problem
+from goodfit.cluster.population import ClusterPopulation
+from goodfit.engine.population import Population
+from goodfit.errors import InputError, must_be
+from goodfit.network import Network
+
+FOLDER = "cluster"  # of a run: data, results on their way, attempts
+
+
+@contextmanager
+def on_dask(workers: int | None = None, address: str | None = None) -> Iterator[Callable[..., Population]]:
+    """Give what makes a population on Dask workers: ``workers`` of its own here, or a scheduler's.
+
+    Raises:
+        InputError: neither or both are given, or no worker is asked for.
+        ClusterError: the scheduler cannot be reached, has no worker, or they differ in version.
+        MissingExtraError: Dask is not installed.
+    """
+    if (workers is None) == (address is None):
+        raise InputError("Give --workers for processes on this machine, or --cluster for a scheduler.")
+    if workers is not None and workers < 1:
+        raise must_be("--workers", "a whole number >= 1", workers)
+    from goodfit.cluster.dask import DaskAdapter
+
+    adapter = DaskAdapter(workers=workers, address=address)
+    made: list[ClusterPopulation] = []
+
+    def populate(*args: Any, **rows: Any) -> ClusterPopulation:
+        made.append(on_adapter(adapter, *args, **rows))
+        return made[-1]
+
+    try:
+        yield populate
+        for population in made:  # the run has come to its end, and all is written down
+            population.sweep()
+    finally:
+        adapter.close()
+
+
+def on_adapter(
+    adapter: Adapter, network: Network, folder: Path | None, tell: Callable[[str], None], **rows: Any
+) -> ClusterPopulation:
+    """Return the population of these rows, the arguments of `Population`, on an execution engine."""
+    problem = pack_problem(network, rows, rows.get("chunk"))
+    own = None
+    if folder is not None:
+        own = folder / FOLDER
+        own.mkdir(parents=True, exist_ok=True)
+    adapter.offer(problem, own)
+    return ClusterPopulation(
+        network, adapter=adapter, problem=name_of(problem), folder=own, tell=tell, **rows
+    )
