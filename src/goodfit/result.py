@@ -81,6 +81,12 @@ def _versions() -> dict[str, str]:
     return {**found, "python": platform.python_version()}
 
 
+def identity_of(model: Model) -> str:
+    """Return the hash that the ledger knows a model by: of all but the record of how it was made."""
+    bare = Model(model.members, model.schema, model.target, model.target_name)
+    return hashlib.sha256(model_bytes(bare)).hexdigest()
+
+
 def conclude(
     problem: Problem,
     model: Model,
@@ -94,7 +100,7 @@ def conclude(
 
     The result is written last: a kill before it leaves a run that is gone on with and comes to the same end.
     """
-    identity = hashlib.sha256(model_bytes(model)).hexdigest()
+    identity = identity_of(model)
     sealed, opened = problem.data.sealed, 0
     examined = None
     if examine:

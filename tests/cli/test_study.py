@@ -67,6 +67,28 @@ def test_extending_goes_on_where_the_search_ended(goodfit, fitted, copy):
     assert json.loads(again.stdout) == result
 
 
+@pytest.mark.parametrize("keep", [(), ("--keep-sealed",)])
+def test_an_extension_that_changes_nothing_says_so(goodfit, table, tmp_path, keep):
+    words = ("fit", table, "--target", "grade", "--cv", "2", "--budget", "8 members", *keep)
+    before = json.loads(goodfit(*words, "--out", tmp_path / "run", "--json").stdout)
+    extend = ("study", "extend", tmp_path / "run", "--budget", "1 members")  # too few for two folds
+    shown = goodfit(*extend)
+    assert shown.exit_code == 0, shown.output
+    line = shown.stdout.splitlines()[0]
+    assert "did not change the ensemble" in line
+    assert ("stay sealed" if keep else "were not opened again") in line
+    told = goodfit(*extend, "--json")
+    assert line in told.stderr
+    after = json.loads(told.stdout)
+    assert (after["ensemble"], after["ledger"]) == (before["ensemble"], before["ledger"])
+
+
+def test_an_extension_that_changes_the_model_does_not_say_that(goodfit, copy):
+    shown = goodfit("study", "extend", copy, "--budget", "8 members")
+    opened = len(Journal(copy / "ledger.jsonl").records()) // 2
+    assert ("did not change the ensemble" in shown.stdout) == (opened == 1)
+
+
 def test_an_extension_may_search_another_space(goodfit, copy, tmp_path):
     space = tmp_path / "other.toml"
     space.write_text("hidden = [[8], [12]]\ndropout = {low = 0.0, high = 0.2}\n")

@@ -108,14 +108,24 @@ def _go_on(ctx: typer.Context, run: str, more: str | None, space: str | None, as
         from goodfit.cli.live import live_events
         from goodfit.cli.output import print_json
         from goodfit.cli.report import try_report
+        from goodfit.events import Event
         from goodfit.rerun import resume
         from goodfit.search.space_file import read_space_text
 
     text = None if space is None else read_space_text(space)
+    unchanged: list[str] = []
     with live_events() as tell:
+
+        def told(event: Event) -> None:
+            tell(event)
+            if event.kind == "unchanged":
+                unchanged.append(event.data["text"])
+
         started = (ctx.obj or {}).get("started")
-        result: dict[str, Any] = resume(run, more=more, space=text, on_event=tell, started=started)
+        result: dict[str, Any] = resume(run, more=more, space=text, on_event=told, started=started)
     try_report(result, run)
+    for line in unchanged:
+        typer.echo(line, err=as_json)
     if as_json:
         print_json(result)
     else:
