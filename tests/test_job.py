@@ -7,17 +7,23 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
+import goodfit.job
 from goodfit.data.prepare import Request, prepare
 from goodfit.data.read import read_table
 from goodfit.data.seal import SealedSet
 from goodfit.errors import RunFolderError
 from goodfit.job import FitSettings, run_fit
 from goodfit.model.file import load_model
+from goodfit.report.fit_page import fit_page
+from goodfit.report.records import read_records
+from goodfit.report.words import winner_curve
 from goodfit.rerun import refit, unseal
+from goodfit.search.story import read_story
 from goodfit.store.journal import Journal
 
 
@@ -67,6 +73,30 @@ def test_the_model_knows_how_it_was_made(iris):
     assert len(told["members"]) == len(result["ensemble"])
     weights = [m["weight"] for m in told["members"]]
     assert sum(weights) == pytest.approx(1.0)
+
+
+def test_the_winner_is_the_best_single_network_not_the_heaviest_of_the_ensemble(iris):
+    out, result, _ = iris
+    best = read_story(out).ranked()[0]
+    records = read_records(out)
+    assert result["winner"]["trial"] == best["number"] == winner_curve(records).number
+
+
+def test_a_winner_outside_of_the_ensemble_breaks_nothing(tmp_path, monkeypatch):
+    real = goodfit.job.choose_ensemble
+
+    def without_the_best(network, networks, *rest):
+        chosen = real(network, networks[1:], *rest)
+        return replace(chosen, places=tuple(place + 1 for place in chosen.places))
+
+    monkeypatch.setattr(goodfit.job, "choose_ensemble", without_the_best)
+    out = str(tmp_path / "run")
+    result = run_fit(FitSettings("iris", budget="8 members", out=out))
+    winner = result["winner"]
+    assert winner["trial"] == read_story(out).ranked()[0]["number"]
+    assert winner["text"] not in {member["text"] for member in result["ensemble"]}
+    assert winner["text"] in fit_page(read_records(out))
+    assert refit(out)["members"] == len(result["ensemble"])
 
 
 def test_equal_runs_leave_equal_models(iris, tmp_path):

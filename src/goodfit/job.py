@@ -225,7 +225,7 @@ class _Job:
         )
         validation = problem.score(problem.judged, chosen.prediction)
         self.tell(Event("ensemble", {"members": len(chosen.members), "score": validation["score"]}))
-        found = found_by(problem, search, candidates[chosen.places[0]])
+        found = found_by(problem, search, candidates[0])
         places = {"run": str(self.folder.path), "model": str(self.folder.model)}
         kept = [{"text": candidates[i].recipe.text(), "weight": w} for i, w in chosen.weights().items()]
         result = places | found | {"validation": validation, "ensemble": kept, "seconds": seconds}
@@ -352,7 +352,7 @@ class _Job:
         self.tell(Event(kind, data))
 
     def _candidates(self, search: Search) -> list[Trial]:
-        """Return the trials that an ensemble may be made of, complete ones first."""
+        """Return the trials that an ensemble may be made of, complete ones first, the best before others."""
         by_error = self.problem.by_error
         usable = [t for t in search.trials if not t.diverged and math.isfinite(t.error)]
         if not self.interrupted():  # what only this process remembers is not there after a kill

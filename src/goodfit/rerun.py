@@ -1,4 +1,4 @@
-"""What is done with a finished run: open its sealed set, or train its winner on all rows."""
+"""What is done with a finished run: go on with it, open its sealed set, or train its ensemble on all rows."""
 
 from __future__ import annotations
 

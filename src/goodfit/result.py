@@ -21,7 +21,7 @@ from goodfit.store.run import RunFolder
 
 
 def found_by(problem: Problem, search: Search, best: Trial) -> dict[str, Any]:
-    """Return what the search adds to a run's result; ``best`` is the ensemble's first network."""
+    """Return what the search adds to a run's result; ``best`` is the best single network."""
     data = problem.data
     return {
         "task": problem.task,
@@ -29,7 +29,7 @@ def found_by(problem: Problem, search: Search, best: Trial) -> dict[str, Any]:
         "test": None,
         "ledger": [],
         "baselines": {k: {"validation": v} for k, v in problem.validated_baselines().items()},
-        "winner": {"text": best.recipe.text(), "recipe": best.recipe.to_json()},
+        "winner": {"trial": best.number, "text": best.recipe.text(), "recipe": best.recipe.to_json()},
         "members": search.planner.networks(),
         "settled": search.settled,
         "diverged": sum(t.diverged for t in search.trials),

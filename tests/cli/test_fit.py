@@ -61,7 +61,7 @@ def test_defaults_are_the_jobs_own(goodfit, settings):
 def test_json_is_one_object_with_the_settled_keys(fitted):
     assert set(fitted) >= KEYS
     assert fitted["test"]["opened"] == 1
-    assert fitted["winner"].keys() == {"text", "recipe"}
+    assert fitted["winner"].keys() == {"trial", "text", "recipe"}
     for part in ("validation", "test"):
         assert fitted[part]["low"] <= fitted[part]["score"] <= fitted[part]["high"]
 

@@ -140,8 +140,9 @@ def winner_curve(records: Records) -> Any:
     """Return the learning curve of the winner, or None if its state is not there."""
     if records.result is None:
         return None
-    recipe = records.result["winner"]["recipe"]
-    alike = [curve for curve in records.curves.values() if curve.recipe == recipe]
+    winner = records.result["winner"]
+    alike = [curve for curve in records.curves.values() if curve.recipe == winner["recipe"]]
+    alike = [c for c in alike if c.number == winner.get("trial")] or alike  # others are of other seeds
     return max(alike, key=lambda curve: curve.steps[-1], default=None)
 
 
