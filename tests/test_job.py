@@ -19,6 +19,7 @@ from goodfit.data.seal import SealedSet
 from goodfit.errors import RunFolderError
 from goodfit.job import FitSettings, run_fit
 from goodfit.model.file import load_model
+from goodfit.model.problem import make_problem
 from goodfit.report.fit_page import fit_page
 from goodfit.report.records import read_records
 from goodfit.report.words import winner_curve
@@ -221,3 +222,44 @@ def test_class_weights_and_row_weights_are_used(tmp_path):
     assert balanced["validation"]["score"] > plain["validation"]["score"] - 0.1
     share = np.mean([str(v) == "1" for v in model.predict(read_table(str(path)))])
     assert share > y.mean()
+
+
+@pytest.fixture(scope="module")
+def rare(tmp_path_factory):
+    """A table whose class "bad" is 5 % of the rows and hardly ever likely, whatever the columns say."""
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(1200, 8))
+    bad = rng.random(1200) < 1 / (1 + np.exp(3.2 - 0.8 * x[:, 0]))
+    path = tmp_path_factory.mktemp("rare") / "loans.csv"
+    rows = [[*(f"{v:.4f}" for v in row), "bad" if z else "good"] for row, z in zip(x, bad, strict=True)]
+    path.write_text("\n".join(["a,b,c,d,e,f,g,h,loan", *map(",".join, rows)]) + "\n")
+    return FitSettings(str(path), target="loan", budget="10 members", positive="bad")
+
+
+def test_f1_heeds_class_weights(rare, tmp_path):
+    """Networks that heeded them least were the best by a loss of rows that count alike."""
+    found = run_fit(replace(rare, metric="f1", class_weight="balanced", out=str(tmp_path / "run")))
+    linear = found["baselines"]["linear"]["validation"]["score"]
+    assert linear > 0.1
+    assert found["validation"]["score"] > 0.8 * linear
+
+
+@pytest.mark.parametrize(
+    ("metric", "weighted"),
+    [("accuracy", False), ("log_loss", False), ("balanced_accuracy", True), ("f1", True), ("roc_auc", True)],
+)
+def test_networks_are_compared_as_the_metric_or_else_the_training_counts_rows(rare, metric, weighted):
+    problem = make_problem(prepare(replace(rare, class_weight="balanced").request()), metric)
+    sums = np.bincount(problem.judged.y, problem.holdout_weight(problem.judged))
+    shares = sums / sums.sum()
+    assert shares == pytest.approx([0.5, 0.5] if weighted else [0.95, 0.05], abs=0.02)
+
+
+def test_log_loss_with_class_weights_comes_with_a_word(rare):
+    for metric, weights, told in (
+        ("log_loss", "balanced", True),
+        ("log_loss", None, False),
+        ("f1", "balanced", False),
+    ):
+        problem = make_problem(prepare(replace(rare, class_weight=weights).request()), metric)
+        assert any("worse than guessing" in note for note in problem.data.notes) == told

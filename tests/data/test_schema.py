@@ -190,6 +190,8 @@ def test_images():
     ("data", "message"),
     [
         ({"a": [1]}, r"lack 2 of the 3 input columns of the model: 'b', 'c'\."),
+        ({"a;b;c": ["1;2;x"]}, r"There is one column 'a;b;c': read the file with sep=';'\."),
+        ({"a\tb\tc": ["1\t2\tx"]}, r"There is one column .*: read the file with sep='\\t'\."),
         ({"a": [1], "b": [2], "C": ["x"]}, r"lack 1 of the 3 input columns of the model: 'c'"),
         (
             {"a": ["7", "seven"], "b": [1, 2], "c": ["x", "y"]},

@@ -125,6 +125,18 @@ def test_conversions_that_lose_nothing(source, wanted, expected):
     [
         (column("1", "x"), "number", r"Column 'c' must hold numbers, but row 2 holds 'x'\."),
         (column("1", "x" * 3, "inf"), "number", "row 2 holds 'xxx'"),
+        (
+            column("54,0", "3", "1.5", "abc", "2,5", "7,25", "8,5"),
+            "number",
+            r"but row 4 holds 'abc', while most cells have decimal commas, such as '54,0'\.",
+        ),
+        (column("54,0", "1.5", "2,5"), "number", r"but row 2 holds '1\.5', while most cells have decimal"),
+        (
+            column("54,0", "3", None, "2,5"),
+            "number",
+            r"decimal commas, such as '54,0': .* with decimal=','\.",
+        ),
+        (column("1,5", "x", "y"), "number", r"Column 'c' must hold numbers, but row 1 holds '1,5'\."),
         (column(0, 2), "boolean", r"Column 'c' must hold true or false, but row 2 holds '2'\."),
         (column("2024-01-01", "soon"), "date", "must hold dates such as 2024-01-31, but row 2 holds 'soon'"),
         (column(1.0), "date", "must hold dates such as 2024-01-31, but holds numbers"),

@@ -26,6 +26,8 @@ def export(
     The answers that onnxruntime gives are compared with the model's own, and the largest difference told.
     Needs `pip install 'goodfit[onnx]'`.
     """
+    from dataclasses import replace
+
     from goodfit.cli.output import print_json
     from goodfit.data.read import read_table
     from goodfit.errors import InputError, must_be
@@ -39,7 +41,7 @@ def export(
     if not path.resolve().parent.is_dir():
         raise InputError(f"--onnx {onnx}: there is no folder {path.resolve().parent}; make it first.")
     loaded = load_model(model)
-    rows = example_rows(loaded.schema, 1000) if check is None else read_table(check)
+    rows = example_rows(loaded.schema, 1000) if check is None else replace(read_table(check), name=check)
     content = onnx_bytes(loaded)
     found = compare_onnx(loaded, content, rows)
     write_bytes(path, content)

@@ -114,10 +114,8 @@ class Schema:
         raw = data.columns if isinstance(data, Table) else raw_columns(data)
         lacking = [c.name for c in self.inputs if c.name not in raw]
         if lacking:
-            hint = nearest(lacking[0], raw) if len(lacking) == 1 else ""
             raise InputError(
-                f"The data lack {len(lacking)} of the {len(self.inputs)} input columns of the model: "
-                f"{', '.join(map(repr, lacking))}{hint}."
+                self._lacking(lacking, list(raw), data.name if isinstance(data, Table) else None)
             )
         columns = []
         for column in self.inputs:
@@ -128,6 +126,19 @@ class Schema:
                 kind = "date" if (kind, column.kind) == ("number", "date") else kind
             columns.append(convert(values, kind, column.kind, column.name))
         return columns
+
+    def _lacking(self, lacking: list[str], there: list[str], source: str | None) -> str:
+        """Return the error of columns that are not there, with what may have gone wrong."""
+        hint = nearest(lacking[0], there) if len(lacking) == 1 else ""
+        lack = "The data lack" if source is None else f"{source} lacks"
+        text = (
+            f"{lack} {len(lacking)} of the {len(self.inputs)} input columns of the model: "
+            f"{', '.join(map(repr, lacking))}{hint}."
+        )
+        uncut = [mark for mark in (";", "\t", "|") if len(there) == 1 and mark in there[0]]
+        if uncut:
+            text += f" There is one column {there[0]!r}: read the file with sep={uncut[0]!r}."
+        return text
 
     def _encode_images(self, data: Any, rows: np.ndarray | None) -> np.ndarray:
         images = data.images if isinstance(data, Table) else np.asarray(data)

@@ -29,6 +29,8 @@ Kind = Literal["number", "category", "boolean", "date"]
 MISSING_TEXTS = frozenset({"", "?", "na", "n/a", "#na", "#n/a", "<na>", "nan", "-nan", "nat", "null"})
 
 _BOOLEANS = {"false": 0.0, "true": 1.0}
+# 1,5 · -1.234,5 · 1,5e-3: whole numbers may stand among them
+_DECIMAL_COMMA = re.compile(r"(?=\D*\d)\s*[-+]?(\d+|\d{1,3}(\.\d{3})+)?(,\d*)?([eE][-+]?\d+)?\s*")
 _DATE = re.compile(r"\d{4}[-/]\d{2}[-/]\d{2}([T ].*)?")
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 _MICROSECONDS_PER_DAY = 86_400e6
@@ -196,13 +198,36 @@ def _from_texts(values: np.ndarray) -> tuple[np.ndarray, Kind]:
     return texts, "category"
 
 
+def has_decimal_comma(text: str) -> bool:
+    """Return whether ``text`` spells a number, with a decimal comma if it is not whole."""
+    return _DECIMAL_COMMA.fullmatch(text) is not None
+
+
 def _parse_texts(texts: np.ndarray, wanted: Kind, name: str) -> np.ndarray:
     parse = _PARSERS[wanted]
     parsed = {text: parse(text) for text in dict.fromkeys(texts) if text is not None}
-    for row, text in enumerate(texts):
-        if text is not None and parsed[text] is None:
-            raise InputError(_bad_value(name, _PLURAL[wanted], text, row))
+    if None in parsed.values():
+        bad = next(row for row, text in enumerate(texts) if text is not None and parsed[text] is None)
+        commas = _odd_one_out(texts, parsed, name) if wanted == "number" else None
+        raise InputError(commas or _bad_value(name, _PLURAL[wanted], texts[bad], bad))
     return _map(texts, parsed.__getitem__, np.float64)
+
+
+def _odd_one_out(texts: np.ndarray, parsed: dict[str, float | None], name: str) -> str | None:
+    """Return the error of a column where most cells have decimal commas: it blames a cell that has none."""
+    present = [(row, text) for row, text in enumerate(texts) if text is not None]
+    commas = [text for _, text in present if "," in text and has_decimal_comma(text)]
+    if 2 * len(commas) <= len(present):
+        return None
+    odd = [(parsed[text] is not None, row, text) for row, text in present if not has_decimal_comma(text)]
+    if not odd:
+        return (
+            f"Column {name!r} must hold numbers, but its cells have decimal commas, such as {commas[0]!r}: "
+            "read the table with decimal=','."
+        )
+    _, row, text = min(odd)
+    said = _bad_value(name, "numbers", text, row).rstrip(".")
+    return f"{said}, while most cells have decimal commas, such as {commas[0]!r}."
 
 
 def _parse_number(text: str) -> float | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -17,6 +17,11 @@ from goodfit.search.folds import Fold, fold_of_each, judged_rows, make_folds, ou
 from goodfit.stats.intervals import score_interval
 from goodfit.stats.metrics import Metric, get_metric
 
+BENT = (
+    "Class weights bend probabilities, as if all classes were equally common, and {} holds them against the "
+    "rows as they are: it may come out worse than guessing. Leave out --class-weight, or take another metric."
+)
+
 
 @dataclass(frozen=True, eq=False)
 class Problem:
@@ -26,13 +31,17 @@ class Problem:
     data: Prepared
     metric: Metric
     network: Network
-    by_error: bool
     folds: list[Fold] | None = None
 
     @property
     def task(self) -> str:
         """Classification or regression."""
         return self.data.codec.task
+
+    @property
+    def by_error(self) -> bool:
+        """Whether networks are compared by their error, not by their loss."""
+        return self.metric.told_by == "error"
 
     @cached_property
     def judges(self) -> np.ndarray:
@@ -58,7 +67,14 @@ class Problem:
         return self.data.codec.standardise(part.y).astype(np.float32)[:, None]
 
     def holdout_weight(self, part: Part) -> np.ndarray:
-        """Return the rows' weights when trials are ranked: balanced by class where the metric is."""
+        """Return the rows' weights when networks are compared and the ensemble is chosen.
+
+        Balanced by class where the metric is. Where the loss stands in for the metric, those of training,
+        with the class weights that were asked for: rows that count alike would choose the networks that
+        heeded these least.
+        """
+        if self.metric.told_by is None:
+            return part.loss_weight
         if self.metric.name != "balanced_accuracy":
             return part.weight
         counts = np.bincount(part.y, minlength=len(self.data.codec.classes))
@@ -137,6 +153,8 @@ def make_problem(data: Prepared, metric_name: str | None) -> Problem:
 
     Raises:
         InputError: an unknown metric, or one of another task; rows that cannot be cut into such folds.
+
+    A note goes with it where class weights were asked for and the metric punishes what they do.
     """
     task, codec = data.codec.task, data.codec
     default = "accuracy" if task == "classification" else "r2"
@@ -149,8 +167,9 @@ def make_problem(data: Prepared, metric_name: str | None) -> Problem:
     else:
         outputs, loss = 1, "absolute_error" if metric.name == "mae" else "squared_error"
     network = Network(outputs=outputs, loss=loss, input_scale=scale, **data.schema.layout)
-    by_error = metric.name in ("accuracy", "balanced_accuracy", "r2", "rmse", "mae")
-    return Problem(data, metric, network, by_error, _folds(data))
+    if metric.told_by == "loss" and data.request.class_weight is not None:
+        data = replace(data, notes=(*data.notes, BENT.format(metric.name)))
+    return Problem(data, metric, network, _folds(data))
 
 
 def _folds(data: Prepared) -> list[Fold] | None:

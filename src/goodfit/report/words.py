@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from goodfit.report.records import Records
 from goodfit.report.text import count, digits, interval, number
 from goodfit.search.story import Story
+from goodfit.stats.metrics import METRICS
 
 BASELINES = {"linear": "linear model", "majority": "most common class", "mean": "mean of the training rows"}
 LOWER_IS_BETTER = ("log_loss", "rmse", "mae")
@@ -148,7 +149,8 @@ def winner_curve(records: Records) -> Any:
 
 def ranks_by_error(result: dict[str, Any]) -> bool:
     """Tell whether the metric ranks by error (share wrong, squares) rather than by loss."""
-    return result.get("metric") in ("accuracy", "balanced_accuracy", "r2", "rmse", "mae")
+    metric = METRICS.get(result.get("metric") or "")
+    return metric is not None and metric.told_by == "error"
 
 
 def _shown(insights: dict[str, Any], weighted: bool) -> Iterator[Said]:

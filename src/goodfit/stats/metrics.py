@@ -23,7 +23,11 @@ Weighted = Callable[[np.ndarray], np.ndarray]  # weights [B, n] -> scores [B], N
 
 @dataclass(frozen=True)
 class Metric:
-    """A score by name; ``needs`` says what predictions it reads."""
+    """A score by name; ``needs`` says what predictions it reads.
+
+    ``told_by`` says which mean over the rows, of a network's errors or of its losses, tells this score. None:
+    neither does, so the loss that networks are trained by stands in for it where many are compared.
+    """
 
     name: str
     task: Literal["classification", "regression"]
@@ -31,6 +35,7 @@ class Metric:
     needs: Literal["labels", "probabilities", "numbers"]
     prepare: Callable[[np.ndarray, np.ndarray], Weighted]  # (y, prediction), finite
     best: float = 1.0
+    told_by: Literal["error", "loss"] | None = None
 
     def function(self, y: np.ndarray, prediction: np.ndarray, weights: np.ndarray | None = None) -> float:
         """Return the score; ``weights`` [n] are not negative, and 1 unless given.
@@ -187,13 +192,13 @@ def _mae(y: np.ndarray, p: np.ndarray) -> Weighted:
 METRICS: dict[str, Metric] = {
     m.name: m
     for m in (
-        Metric("accuracy", "classification", True, "labels", _accuracy),
-        Metric("balanced_accuracy", "classification", True, "labels", _balanced_accuracy),
+        Metric("accuracy", "classification", True, "labels", _accuracy, told_by="error"),
+        Metric("balanced_accuracy", "classification", True, "labels", _balanced_accuracy, told_by="error"),
         Metric("f1", "classification", True, "labels", _f1),
-        Metric("log_loss", "classification", False, "probabilities", _log_loss, best=0.0),
+        Metric("log_loss", "classification", False, "probabilities", _log_loss, best=0.0, told_by="loss"),
         Metric("roc_auc", "classification", True, "probabilities", _roc_auc),
-        Metric("r2", "regression", True, "numbers", _r2),
-        Metric("rmse", "regression", False, "numbers", _rmse, best=0.0),
-        Metric("mae", "regression", False, "numbers", _mae, best=0.0),
+        Metric("r2", "regression", True, "numbers", _r2, told_by="error"),
+        Metric("rmse", "regression", False, "numbers", _rmse, best=0.0, told_by="error"),
+        Metric("mae", "regression", False, "numbers", _mae, best=0.0, told_by="error"),
     )
 }
