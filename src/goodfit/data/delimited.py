@@ -16,15 +16,13 @@ import numpy as np
 
 from goodfit.data.files import read_unpacked
 from goodfit.data.table import Table, from_frame, refuse_duplicates
-from goodfit.data.values import MISSING_TEXTS
+from goodfit.data.values import MISSING_TEXTS, has_decimal_comma
 from goodfit.errors import InputError
 
 SEPARATORS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "vertical bar"}
 
 _SAMPLE_LINES = 100
 _HIGH_BYTES = re.compile(rb"[A-Za-z]?[\x80-\xff]+[A-Za-z]?")  # with the letters they touch
-# 1,5 · -1.234,5 · 1,5e-3: whole numbers may stand among them
-_DECIMAL_COMMA = re.compile(r"\s*[-+]?(\d+|\d{1,3}(\.\d{3})+)?(,\d*)?([eE][-+]?\d+)?\s*")
 _THOUSANDS = re.compile(r"\s*[-+]?\d{1,3}(,\d{3})*(\.\d*)?\s*")
 
 
@@ -164,7 +162,7 @@ def _parse_commas(column: Any, separator: str) -> tuple[np.ndarray, str] | None:
     # in a file cut by commas a quoted "1,234" means a thousand; elsewhere 1,234 is a bit more than one
     if separator == "," and all(map(_THOUSANDS.fullmatch, present)):
         meaning, numbers = "Commas between thousands were", {t: float(t.replace(",", "")) for t in present}
-    elif all(map(_DECIMAL_COMMA.fullmatch, present)) and all(any(map(str.isdigit, t)) for t in present):
+    elif all(map(has_decimal_comma, present)):
         meaning = "Decimal commas were"
         numbers = {t: float(t.replace(".", "").replace(",", ".")) for t in present}
     else:
