@@ -67,6 +67,41 @@ def test_files_hold_what_stdout_shows(goodfit, fitted, table, tmp_path, suffix):
     assert columns["p(poor)"] == [float(row["p(poor)"]) for row in rows]
 
 
+@pytest.fixture
+def odd_cells(tmp_path) -> Path:
+    """New rows with cells that reading changes: a leading zero, decimal commas, missing and quoted ones."""
+    path = tmp_path / "odd.tsv"
+    path.write_text('customer\tsize\tage\ttown\n007\t0,10\t30\tBern\n\n010\t0,2\t\t"Uri\tNord"\n12\t1\t40\n')
+    return path
+
+
+def test_the_input_stands_before_the_answers_as_it_was(goodfit, fitted, odd_cells, tmp_path):
+    plain = list(csv.reader(io.StringIO(goodfit("predict", fitted["run"], odd_cells, "--proba").stdout)))
+    done = goodfit("predict", fitted["run"], odd_cells, "--proba", "--with-input")
+    assert done.exit_code == 0, done.output
+    rows = list(csv.reader(io.StringIO(done.stdout)))
+    assert [row[4:] for row in rows] == plain
+    given = [["customer", "size", "age", "town"], ["007", "0,10", "30", "Bern"]]
+    assert [row[:4] for row in rows] == [*given, ["010", "0,2", "", "Uri\tNord"], ["12", "1", "40", ""]]
+
+
+def test_the_input_goes_from_parquet_to_parquet(goodfit, fitted, table, tmp_path):
+    import pyarrow.csv
+    import pyarrow.parquet
+
+    source, out = tmp_path / "new.parquet", tmp_path / "answers.parquet"
+    given = pyarrow.csv.read_csv(table)
+    pyarrow.parquet.write_table(given, source)
+    done = goodfit("predict", fitted["run"], source, "--with-input", "--out", out)
+    assert done.exit_code == 0, done.output
+    found = pyarrow.parquet.read_table(out)
+    assert found.column_names == ["size", "age", "town", "grade", "prediction"]
+    assert found.drop_columns(["prediction"]).equals(given)
+    again = goodfit("predict", fitted["run"], out, "--with-input")
+    assert (again.exit_code, again.stdout) == (2, "")
+    assert "'prediction'" in again.stderr
+
+
 def test_json_is_one_object(goodfit, fitted, table, tmp_path):
     found = json.loads(goodfit("predict", fitted["run"], table, "--json").stdout)
     assert found["rows"] == len(found["columns"]["prediction"]) == 120

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from goodfit.data.read import read_table
+from goodfit.data.read import columns_as_given, read_table
 from goodfit.errors import InputError
 
 BUILT_IN = {
@@ -194,3 +194,14 @@ def test_importing_loads_nothing_heavy():
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert (result.stdout.strip(), result.stderr) == ("", "")
+
+
+def test_the_columns_of_a_named_set_are_given_as_text():
+    given = columns_as_given("iris", read_table("iris"))
+    assert {name: cells[0] for name, cells in given.items()} == {
+        "sepal length": "5.1",
+        "sepal width": "3.5",
+        "petal length": "1.4",
+        "petal width": "0.2",
+        "class": "setosa",
+    }

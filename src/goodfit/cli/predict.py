@@ -32,6 +32,12 @@ def predict(
     proba: Annotated[
         bool, typer.Option("--proba", help="Add the probability of each class, in columns named p(CLASS).")
     ] = False,
+    with_input: Annotated[
+        bool,
+        typer.Option(
+            "--with-input", help="Put the columns of DATA, as they stand there, before the answers."
+        ),
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
 ) -> None:
     """Predict each row of DATA, in its order.
@@ -39,14 +45,18 @@ def predict(
     Prints CSV with the column `prediction`. Floats are written so that reading them gives the same bits.
     Values that the model has never seen are counted on stderr.
     """
+    from dataclasses import replace
+
     from goodfit.cli.output import print_json
     from goodfit.data.read import read_table
     from goodfit.model.file import load_model
 
     _check_out(out)
     loaded = load_model(model)
-    table = read_table(data)
+    table = replace(read_table(data), name=data)
     columns = _columns(loaded, table, proba)
+    if with_input:
+        columns = _beside_input(columns, data, table)
     unseen = loaded.schema.unseen(table)
     for name, cells in unseen.items():
         typer.echo(f"Column {name!r}: {cells} of {table.rows} values were not seen in training.", err=True)
@@ -79,6 +89,22 @@ def _columns(model: Model, table: Table, proba: bool) -> dict[str, list[Any]]:
         probabilities = model.predict_proba(table)
         columns |= {f"p({label})": probabilities[:, i].tolist() for i, label in enumerate(model.classes)}
     return columns
+
+
+def _beside_input(columns: dict[str, list[Any]], data: str, table: Table) -> dict[str, list[Any]]:
+    """Return the columns of the input, then those of the answers."""
+    from goodfit.data.read import columns_as_given
+    from goodfit.errors import InputError
+
+    given = columns_as_given(data, table)
+    if not given:
+        raise InputError(f"--with-input is for tables: {data} has no columns.")
+    twice = [name for name in columns if name in given]
+    if twice:
+        raise InputError(
+            f"--with-input: {data} has a column {twice[0]!r} of its own: rename it, or leave the option out."
+        )
+    return given | columns
 
 
 def _as_csv(columns: dict[str, list[Any]]) -> bytes:

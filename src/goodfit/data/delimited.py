@@ -40,14 +40,9 @@ def read_delimited(path: Path) -> Table:
     text, encoding = decode(data)
     if encoding != "UTF-8":
         notes.append(f"The encoding found is {encoding}.")
-    if not text.strip():
-        raise InputError(f"{path.name} is empty: it holds no text.")
-    if "\0" in text:
-        raise InputError(f"{path.name} is not a text file: it holds zero bytes.")
-    separator = find_separator(text)
+    separator, names = _layout(text, path)
     if separator != ",":
         notes.append(f"The separator found is the {SEPARATORS[separator]}.")
-    names = _header(text, separator, path)
     frame = _parse(text, separator, names, path)
     commas = {}
     for name in names:
@@ -58,6 +53,28 @@ def read_delimited(path: Path) -> Table:
         found = [repr(name) for name in commas if commas[name] == meaning]
         notes.append(f"{meaning} found in {', '.join(found[:5])}{' and others' if len(found) > 5 else ''}.")
     return replace(from_frame(frame, path.name), notes=tuple(notes))
+
+
+def read_cells(path: Path) -> dict[str, list[str]]:
+    """Return the columns of a file that `read_delimited` reads, row by row the same, each cell as it stands.
+
+    Raises:
+        InputError: as `read_delimited`.
+    """
+    text, _ = decode(read_unpacked(path)[0])
+    separator, names = _layout(text, path)
+    frame = _parse(text, separator, names, path, dtype=str, na_filter=False)
+    return {name: frame[name].tolist() for name in names}
+
+
+def _layout(text: str, path: Path) -> tuple[str, list[str]]:
+    """Return the separator and the names of the columns."""
+    if not text.strip():
+        raise InputError(f"{path.name} is empty: it holds no text.")
+    if "\0" in text:
+        raise InputError(f"{path.name} is not a text file: it holds zero bytes.")
+    separator = find_separator(text)
+    return separator, _header(text, separator, path)
 
 
 def decode(data: bytes) -> tuple[str, str]:
@@ -119,7 +136,7 @@ def _header(text: str, separator: str, path: Path) -> list[str]:
     return names
 
 
-def _parse(text: str, separator: str, names: list[str], path: Path) -> Any:
+def _parse(text: str, separator: str, names: list[str], path: Path, **cells: Any) -> Any:
     import pandas as pd
 
     missing = sorted({form(word) for word in MISSING_TEXTS for form in (str, str.upper, str.title)})
@@ -139,6 +156,7 @@ def _parse(text: str, separator: str, names: list[str], path: Path) -> Any:
                 keep_default_na=False,
                 skipinitialspace=True,
                 **exact,
+                **cells,
                 low_memory=False,
             )
         except (pd.errors.ParserError, pd.errors.ParserWarning, pd.errors.EmptyDataError) as error:

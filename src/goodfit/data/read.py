@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from goodfit.data.builtin import BUILT_IN, known_names, read_known, suggested_target
-from goodfit.data.delimited import read_delimited
+from goodfit.data.delimited import read_cells, read_delimited
 from goodfit.data.folder import holds_images, read_image_folder
 from goodfit.data.idx import read_idx_folder
 from goodfit.data.npz import read_npz
 from goodfit.data.table import Table, from_frame, refuse_duplicates
+from goodfit.data.values import texts_of
 from goodfit.errors import InputError, nearest
 
+_TEXTS = (".csv", ".tsv", ".txt")
+_INDEX = r"__index_level_\d+__"  # what pandas calls the column of an index without a name
 _FORMATS = ".csv, .tsv or .txt (each also as .gz), .parquet, .npz, or a folder of images or IDX files"
 
 
@@ -35,6 +40,24 @@ def read_table(source: str | Path, *, target: str | None = None) -> Table:
     return table
 
 
+def columns_as_given(source: str | Path, table: Table) -> dict[str, list[Any]]:
+    """Return the columns of a source as they stand there, for people to find their rows in; see `read_table`.
+
+    The cells of a text file are text, "007" and "1,5" too; those of a Parquet file are numbers, text or times
+    as there; others are those of ``table``, as text.
+    """
+    path = Path(source)
+    name = path.name.lower().removesuffix(".gz")
+    if str(source) not in known_names() and name.endswith(_TEXTS):
+        return read_cells(path)
+    if str(source) not in known_names() and name.endswith(".parquet"):
+        columns = _arrow(path).to_pydict()
+        return {column: columns[column] for column in columns if not re.fullmatch(_INDEX, column)}
+    return {
+        column: texts_of(values, table.kinds[column]).tolist() for column, values in table.columns.items()
+    }
+
+
 def _read_path(path: Path) -> Table:
     if path.is_dir():
         return read_image_folder(path) if holds_images(path) else read_idx_folder(path)
@@ -44,7 +67,7 @@ def _read_path(path: Path) -> Table:
             f"There is no file, folder or built-in data set {str(path)!r}{near}. "
             f"Built-in names are {', '.join(BUILT_IN)}; more with GOODFIT_DATA set to a data folder."
         )
-    readers = {".csv": read_delimited, ".tsv": read_delimited, ".txt": read_delimited}
+    readers = dict.fromkeys(_TEXTS, read_delimited)
     readers |= {".parquet": _read_parquet, ".npz": read_npz}
     name = path.name.lower().removesuffix(".gz")
     suffix = next((s for s in readers if name.endswith(s)), None)
@@ -64,15 +87,19 @@ def _read_path(path: Path) -> Table:
 
 
 def _read_parquet(path: Path) -> Table:
-    import pyarrow.parquet
-
-    try:
-        arrow = pyarrow.parquet.ParquetFile(path).read()
-    except pyarrow.ArrowException as error:
-        reason = str(error).splitlines()[0]
-        raise InputError(f"{path.name} is not a readable Parquet file: {reason}.") from None
+    arrow = _arrow(path)
     refuse_duplicates(arrow.column_names, path.name)
     frame = arrow.to_pandas()
     if any(level is not None for level in frame.index.names):  # a named index holds data
         frame = frame.reset_index()
     return from_frame(frame, path.name)
+
+
+def _arrow(path: Path) -> Any:
+    import pyarrow.parquet
+
+    try:
+        return pyarrow.parquet.ParquetFile(path).read()
+    except pyarrow.ArrowException as error:
+        reason = str(error).splitlines()[0]
+        raise InputError(f"{path.name} is not a readable Parquet file: {reason}.") from None
