@@ -80,6 +80,13 @@ def test_numbers_are_scored_by_r2():
     np.testing.assert_allclose(found.curves["score"][0, :, -1], 1 - errors / y.var(), rtol=1e-5)
 
 
+def test_several_numbers_have_an_output_each():
+    y = np.stack([X[:, 0], 3 - 10 * X[:, 1]], axis=1)
+    found = compare(ARMS, X, y, seeds=2, epochs=3)
+    members = train(list(ARMS.values()), X, y, seeds=2, epochs=3, validation=0.2)
+    np.testing.assert_array_equal(found.curves["losses"].reshape(4, -1), [m.loss_curve for m in members])
+
+
 def test_a_diverged_arm_is_named_not_averaged():
     wild = {**ARMS, "wild": Recipe((8,), optimizer=SGD(1e30), batch_size=32)}
     found = compare(wild, X, Y, seeds=8, epochs=2, against="wild")

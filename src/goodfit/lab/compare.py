@@ -49,7 +49,7 @@ def compare(
         recipes: a recipe by name, at least two.
         X: training rows (N, columns), or images (N, height, width) or (N, height, width, channels), as
             `train` takes them; or the data's name or path, as on the command line.
-        y: (N,) classes, or floats for numbers; None if X names the data.
+        y: (N,) classes, or floats (N,) or (N, K) for numbers; None if X names the data.
         seeds: how many (0, 1, …) or which; or a list for each name, paired by place.
         target: the column to predict, where X names a table.
         validation: the share of X to hold out, or (X, y) of its own. Data that are named have their own.

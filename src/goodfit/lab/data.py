@@ -21,11 +21,11 @@ from goodfit.network import Network
 class LabData:
     """Encoded rows to train on and to test on.
 
-    ``x`` (N, inputs) uint8 pixels or float32; ``y`` int32 (N,) classes, float32 (N, 1) standardised numbers,
-    or None without a target. ``own`` tells whether the user named the data; otherwise they are the book's, or
-    stand in for them. ``test_what`` says which rows the test rows are. ``numbers`` is how many of the inputs,
-    the first ones, are quantities, to which an embedding applies; ``image`` the height, width and channels of
-    images, whose pixels the inputs are.
+    ``x`` (N, inputs) uint8 pixels or float32; ``y`` int32 (N,) classes, float32 (N, outputs) standardised
+    numbers, or None without a target. ``own`` tells whether the user named the data; otherwise they are the
+    book's, or stand in for them. ``test_what`` says which rows the test rows are. ``numbers`` is how many of
+    the inputs, the first ones, are quantities, to which an embedding applies; ``image`` the height, width and
+    channels of images, whose pixels the inputs are.
     """
 
     name: str
@@ -50,7 +50,9 @@ class LabData:
     @cached_property
     def network(self) -> Network:
         """The shape of the problem."""
-        outputs, loss = (len(self.classes), "softmax_cross_entropy") if self.classes else (1, "squared_error")
+        outputs, loss = len(self.classes), "softmax_cross_entropy"
+        if not self.is_classes:
+            outputs, loss = 1 if self.y is None else self.y.shape[1], "squared_error"
         return Network(self.x.shape[1], outputs, loss, self.scale, self.numbers, image=self.image)
 
     def blind_loss(self) -> float:
