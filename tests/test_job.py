@@ -21,8 +21,9 @@ from goodfit.job import FitSettings, run_fit
 from goodfit.model.file import load_model
 from goodfit.model.problem import make_problem
 from goodfit.report.fit_page import fit_page
+from goodfit.report.fit_search import search_part
 from goodfit.report.records import read_records
-from goodfit.report.words import winner_curve
+from goodfit.report.words import how_sure, winner_curve
 from goodfit.rerun import refit, unseal
 from goodfit.search.story import read_story
 from goodfit.store.journal import Journal
@@ -48,6 +49,26 @@ def test_a_run_ends_with_scores_beside_baselines(iris):
     assert {e.kind for e in events} >= {"data", "forecast", "progress", "round", "ensemble", "exam"}
     assert (out / "DONE").exists()
     assert [r["event"] for r in Journal(out / "ledger.jsonl").records()] == ["opening", "score"]
+
+
+def test_the_ranking_tells_the_error_that_the_tables_of_trials_show(iris):
+    out, result, _ = iris
+    first, best = read_story(out).ranked()[0], result["ranking"]["best"]
+    assert best["measure"] == "error"
+    assert best["cost"] == pytest.approx(first["error"], abs=1e-6)
+    assert f"scores {best['score']:.4f} (error {first['error']:.4f})" in how_sure(result["ranking"])[0]
+
+
+def test_what_was_interrupted_is_said_to_lack_in_the_tables(iris):
+    records = read_records(iris[0])
+    assert "under way" not in search_part(records).body
+    assert "under way" in search_part(replace(records, result=iris[1] | {"interrupted": True})).body
+
+
+def test_the_loss_that_stands_in_for_a_metric_is_called_one(rare, tmp_path):
+    result = run_fit(replace(rare, metric="roc_auc", out=str(tmp_path / "run")))
+    first = read_story(tmp_path / "run").ranked(by_error=False)[0]
+    assert f"has a loss of {first['loss']:.4f}" in how_sure(result["ranking"])[0]
 
 
 def test_a_finished_run_is_shown_again_and_nothing_is_opened(iris):

@@ -70,7 +70,12 @@ def _ranking(problem: Problem, found: Ranking | None) -> dict[str, Any] | None:
         "compared": len(found.compared),
         "alike": [t.recipe.text() for t in found.alike],
         "simplest": found.simplest.recipe.text(),
-        "best": {"score": score(cost), "standard_error": abs(score(cost + error) - score(cost))},
+        "best": {
+            "score": score(cost),
+            "standard_error": abs(score(cost + error) - score(cost)),
+            "measure": "error" if problem.by_error else "loss",  # what the trials' tables show, and its value
+            "cost": cost,
+        },
         "fresh": {"score": score(fresh.expected)}
         | dict(zip(("low", "high"), sorted((score(fresh.low), score(fresh.high))), strict=True)),
     }

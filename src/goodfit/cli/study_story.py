@@ -14,7 +14,7 @@ from rich.text import Text
 
 from goodfit.cli.output import count, digits
 from goodfit.errors import InputError
-from goodfit.report.words import ROUND_HEAD, reached, round_rows
+from goodfit.report.words import ROUND_HEAD, ranks_by_error, reached, round_rows
 from goodfit.search.story import Story
 
 MOST_TRIALS, MOST_FAILURES = 10, 8
@@ -39,7 +39,8 @@ def show_story(run: str, config: dict[str, Any], story: Story, result: dict[str,
         console.print(_table("What moved", ("place", "at first", "at last"), moved))
     else:
         console.print("No range has moved yet.\n")
-    console.print(_best(story))
+    metric = (result or {}).get("metric") or config.get("identity", {}).get("metric")
+    console.print(_best(story, ranks_by_error({"metric": metric})))
     wrecks = [t for one in story.rounds for t in one.diverged]
     if wrecks:
         rows = [(str(t["number"]), t["result"], t["text"]) for t in wrecks[:MOST_FAILURES]]
@@ -84,7 +85,7 @@ def draw_story(story: Story, folder: str) -> tuple[Path, Path]:
     return save(boxes(places, logs=logs, best=best), folder, "boxes")
 
 
-def _best(story: Story) -> Table:
+def _best(story: Story, by_error: bool) -> Table:
     rows = [
         (
             str(t["number"]),
@@ -94,10 +95,11 @@ def _best(story: Story) -> Table:
             t["text"],
             _values(t["point"]),
         )
-        for t in story.ranked()[:MOST_TRIALS]
+        for t in story.ranked(by_error)[:MOST_TRIALS]
     ]
     head = ("trial", "error", "loss", "step", "what it was", "values")
-    return _table("Best trials, on validation rows that have chosen them", head, rows)
+    measure = "error" if by_error else "loss"
+    return _table(f"Best trials by their {measure}, on validation rows that have chosen them", head, rows)
 
 
 def _values(point: dict[str, float]) -> str:

@@ -123,6 +123,11 @@ def search_part(records: Records) -> Part:
         "of them to a ninth of a full run, the best third on to a third, and the best third of those to the "
         "end. A harvest trains the best points again, close by."
     )
+    if (records.result or {}).get("interrupted"):
+        words += (
+            " What was under way when it was interrupted is in the model and its ranking, but not in these "
+            "tables: it is trained again when the search goes on."
+        )
     ranked = _ranked(records, story)
     charts = _boxes(story, _ring(records, ranked))
     body = [sentence(words), *_ranking(records.result), grid(charts, small=True)]
@@ -153,14 +158,7 @@ def _ranking(result: dict[str, Any] | None) -> list[str]:
 
 def _ranked(records: Records, story: Story) -> list[dict[str, Any]]:
     """Return the trials with a score that did not diverge: those nearest to a full run first, best first."""
-    by_error = _by_error(records)
-    full = {number_: one.steps for one in story.rounds for number_ in one.trials}
-
-    def key(trial: dict[str, Any]) -> tuple[float, float, int]:
-        score = trial["error"] if by_error else trial["loss"]
-        return -trial["step"] / full[trial["number"]], score, trial["number"]
-
-    return sorted(story.ranked(), key=key)
+    return story.ranked(_by_error(records))
 
 
 def _ring(records: Records, ranked: Sequence[dict[str, Any]]) -> dict[str, Any] | None:

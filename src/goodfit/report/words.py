@@ -241,7 +241,7 @@ def how_sure(found: dict[str, Any]) -> list[str]:
     error = found["best"]["standard_error"]
     chosen_by = "on the rows that chose it" + (f" (standard error {digits(error)})" if error else "")
     said = [
-        f"The best of {count(found['tried'], 'trial')} scores {digits(found['best']['score'])} {chosen_by}; "
+        f"The best of {count(found['tried'], 'trial')} {_scored(found['best'])} {chosen_by}; "
         f"on fresh rows expect {interval(found['fresh'])}."
     ]
     same = len(found["alike"]) - 1
@@ -251,6 +251,16 @@ def how_sure(found: dict[str, Any]) -> list[str]:
             f"simplest within one standard error: {found['simplest']}"
         )
     return said
+
+
+def _scored(best: dict[str, Any]) -> str:
+    """Return ``scores 0.9681 (error 0.0319)``: the tables of trials show the latter."""
+    measure, score = best.get("measure"), digits(best["score"])
+    if measure is None:  # told by an earlier version
+        return f"scores {score}"
+    if measure == "loss":
+        return f"has a loss of {score}"
+    return f"scores {score} (error {digits(best['cost'])})"
 
 
 def reached(trial: dict[str, Any]) -> float:

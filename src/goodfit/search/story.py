@@ -68,12 +68,18 @@ class Story:
         """All trials, in the order in which they began."""
         return [trial for one in self.rounds for trial in one.trials.values()]
 
-    def ranked(self) -> list[dict[str, Any]]:
-        """Return the trials with a score that did not diverge: those that came furthest first, best first."""
+    def ranked(self, by_error: bool = True) -> list[dict[str, Any]]:
+        """Return the trials with a score that did not diverge, as the search ranks them.
+
+        Those nearest to the end of their full run come first, whose steps differ from round to round; of
+        these the ones of the lowest error, or loss.
+        """
+        full = {number: one.steps for one in self.rounds for number in one.trials}
         seen = [
             t for t in self.trials if math.isfinite(t["error"]) and not t["result"].startswith("diverged")
         ]
-        return sorted(seen, key=lambda t: (-t["step"], t["error"], t["loss"]))
+        first, then = ("error", "loss") if by_error else ("loss", "error")
+        return sorted(seen, key=lambda t: (-t["step"] / full[t["number"]], t[first], t[then], t["number"]))
 
     def regions(self) -> list[tuple[str, str, str]]:
         """Return (path, first, last) of every range and choice that moved, in the last rounds' space."""
