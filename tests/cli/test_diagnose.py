@@ -68,6 +68,18 @@ def test_the_recipe_of_a_run(goodfit, table, fitted):
     assert found["recipe"]["text"] == fitted["winner"]["text"]
 
 
+def test_a_category_of_many_values_is_no_unscaled_input(goodfit, tmp_path):
+    path = tmp_path / "towns.csv"
+    lines = [f"{i * 7 % 10},town {i % 60},{'yes' if i * 7 % 10 > 4 else 'no'}" for i in range(300)]
+    path.write_text("\n".join(["rooms,town,sold", *lines]) + "\n")
+    done = goodfit("diagnose", path, "--target", "sold", "--hidden", 8, "--steps", 20, "--json")
+    found = json.loads(done.stdout)
+    sizes = dict(zip(found["columns"], found["column_size"], strict=True))
+    assert sizes["rooms"] == pytest.approx(1.0, rel=0.1)
+    assert sizes["town code"] is None
+    assert "not scaled" not in done.stdout
+
+
 BAD = {
     "activation": ("--activation rleu", "did you mean 'relu'?"),
     "optimizer": ("--optimizer adm", "did you mean 'adam'?"),

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.datasets import load_diabetes, load_digits
 
 import goodfit
 from goodfit.engine import probe as probing
-from goodfit.engine.diagnose import diagnose
+from goodfit.engine.diagnose import diagnose, diagnose_rows
 from goodfit.engine.probe import effective_rank, knowing_nothing, probe, probe_steps
 from goodfit.engine.program import compilations, use_cache
 from goodfit.engine.train import train
@@ -292,6 +293,30 @@ def test_numbers_to_predict():
     assert "Inputs are not scaled: column" in raw
     few = diagnose(Recipe((32, 32), optimizer=SGD(0.3)), x * 1000, y, steps=60)
     assert few.diverged_at is not None
+
+
+def test_a_column_that_is_not_scaled_is_called_by_its_name(small):
+    x, y = small
+    x = x * np.array([1, 1, 50, 1, 1, 1], np.float32)
+    frame = pd.DataFrame(x, columns=["age", "height", "income", "rooms", "floor", "year"])
+    for data, name in ((x, "column 2"), (frame, "column 'income'")):
+        told = diagnose(Recipe((4,)), data, y, steps=5).text()
+        assert f"Inputs are not scaled: {name} has" in " ".join(told.split())
+        assert f"({name} above all)" in told
+
+
+def test_codes_of_categories_have_no_size(small):
+    x, y = small
+    codes = np.arange(ROWS) % 70
+    codes[:20] += 50
+    mixed = np.column_stack([x, codes]).astype(np.float32)
+    network = Network(COLUMNS + 1, CLASSES, numbers=COLUMNS, categories=(80,))
+    found = diagnose_rows(network, Recipe((4,)), mixed, y, steps=5)
+    assert "not scaled" not in found.text()
+    assert np.isnan(found.column_size).tolist() == [False] * COLUMNS + [True]
+    only = diagnose_rows(Network(1, CLASSES, categories=(80,)), Recipe((4,)), mixed[:, -1:], y, steps=5)
+    assert "not scaled" not in only.text()
+    json.dumps(only.to_json(), allow_nan=False)
 
 
 def test_too_few_updates_are_no_verdict(digits):

@@ -102,9 +102,8 @@ def diagnose(
     steps = check_whole(steps, "--steps")
     prepared = prepare(Request(data, target=target, seed=_checked_seed(seed)))
     problem, rows = make_problem(prepared, None), prepared.train
-    found = diagnose_rows(
-        problem.network, recipe, rows.x, problem.targets(rows), rows.loss_weight, seed=seed, steps=steps
-    )
+    given = problem.network, recipe, rows.x, problem.targets(rows), rows.loss_weight
+    found = diagnose_rows(*given, seed=seed, steps=steps, columns=prepared.schema.features)
     if as_json:
         print_json({"data": data, "target": prepared.target, **found.to_json()})
     else:

@@ -79,7 +79,8 @@ def diagnose(
 
     Args:
         recipe: how it is trained.
-        X, y, loss: training rows, targets and loss, as `goodfit.train` takes them.
+        X, y, loss: training rows, targets and loss, as `goodfit.train` takes them; the columns of a DataFrame
+            are called by their names.
         seed: of first weights, batches and dropout.
         steps, epochs: how long; 300 steps unless given.
 
@@ -101,7 +102,8 @@ def diagnose(
     steps, epochs = check_whole(steps, "steps"), check_whole(epochs, "epochs")
     if steps is None and epochs is not None:
         steps = epochs * -(-len(x) // recipe.batch_size)
-    return diagnose_rows(network, recipe, x, target, seed=seed, steps=steps)
+    columns = tuple(map(str, getattr(X, "columns", ())))
+    return diagnose_rows(network, recipe, x, target, seed=seed, steps=steps, columns=columns)
 
 
 def diagnose_rows(
@@ -113,11 +115,13 @@ def diagnose_rows(
     *,
     seed: int = 0,
     steps: int | None = None,
+    columns: tuple[str, ...] = (),
 ) -> Diagnosis:
     """Diagnose on rows as the engine takes them.
 
     ``x`` is (rows, inputs), ``y`` (rows,) class numbers or (rows, outputs) numbers, ``weight`` (rows,) counts
-    in the loss. The rest, and the errors raised, are those of `diagnose`.
+    in the loss, ``columns`` names of the inputs, or none. The rest, and the errors raised, are those of
+    `diagnose`.
     """
     if recipe.module is not None:
         raise InputError("diagnose looks into goodfit's own networks: a module's layers are not known to it.")
@@ -139,13 +143,21 @@ def diagnose_rows(
         planned=until,
         diverged_at=member.step if member.diverged else None,
         nothing=knowing_nothing(network, shown[1], shown_weight, float(recipe.label_smoothing)),
-        column_size=np.sqrt(np.square(shown[0] * float(network.input_scale), dtype=np.float64).mean(axis=0)),
+        column_size=_column_size(network, shown[0]),
+        columns=columns,
         steps=np.array(at),
         update_ratio=np.array(updates),
         loss_curve=member.loss_curve,
         **stacked(looks),
     )
     return Diagnosis(**vars(course), sentences=findings(course))
+
+
+def _column_size(network: Network, x: np.ndarray) -> np.ndarray:
+    """Return the root mean square of each column, NaN for the last ones where they hold codes."""
+    size = np.sqrt(np.square(x * float(network.input_scale), dtype=np.float64).mean(axis=0))
+    size[len(size) - len(network.categories) :] = np.nan
+    return size
 
 
 def _picked(rows: int) -> np.ndarray:

@@ -63,7 +63,8 @@ class Course:
     planned: int  # updates the member was to make
     diverged_at: int | None  # the step whose loss or gradient was not finite, or None
     nothing: float  # loss of the best constant answer, on the rows looked at
-    column_size: np.ndarray  # (inputs,) root mean square of each input column, as the network receives it
+    column_size: np.ndarray  # (inputs,) root mean square of each input column, as the network receives it;
+    # NaN for codes of categories, whose size says nothing: they are embedded
     steps: np.ndarray
     loss: np.ndarray
     mean: np.ndarray
@@ -77,6 +78,14 @@ class Course:
     weight_norm: np.ndarray
     update_ratio: np.ndarray
     loss_curve: np.ndarray
+    columns: tuple[str, ...] = ()  # names of the inputs, where they have some
+
+    @property
+    def largest_column(self) -> tuple[str, float]:
+        """The input column of the largest size, by its name or else its place, and that size."""
+        sizes = np.where(np.isnan(self.column_size), 0.0, self.column_size)
+        place = int(sizes.argmax())
+        return f"column {self.columns[place]!r}" if self.columns else f"column {place}", float(sizes[place])
 
     @property
     def gradient_ratio(self) -> np.ndarray:

@@ -146,7 +146,7 @@ def _for_depth(c: Course, layer: int) -> str:
 def _diverged(c: Course) -> Iterator[Finding]:
     if c.diverged_at is None:
         return
-    scale = _scaled(c) if c.column_size.max() > BIG_COLUMN else None
+    scale = _scaled(c) if c.largest_column[1] > BIG_COLUMN else None
     advice = "; then ".join(part for part in (scale, _initial(c, 0), _rate(c, 0.1)) if part)
     text = (
         f"Diverged: at step {c.diverged_at} the loss or its gradient was no longer finite, and training "
@@ -156,17 +156,17 @@ def _diverged(c: Course) -> Iterator[Finding]:
 
 
 def _scaled(c: Course) -> str:
-    place = int(c.column_size.argmax())
-    return f"the columns of X scaled to mean 0 and standard deviation 1 (column {place} above all)"
+    column, _ = c.largest_column
+    return f"the columns of X scaled to mean 0 and standard deviation 1 ({column} above all)"
 
 
 def _inputs(c: Course) -> Iterator[Finding]:
-    largest = float(c.column_size.max())
+    column, largest = c.largest_column
     if largest <= BIG_COLUMN:
         return
     text = (
-        f"Inputs are not scaled: column {int(c.column_size.argmax())} has a root mean square of "
-        f"{largest:.3g}, where initial weights and usual learning rates are made for about 1"
+        f"Inputs are not scaled: {column} has a root mean square of {largest:.3g}, where "
+        "initial weights and usual learning rates are made for about 1"
     )
     source = f"LeCun et al. 1998, Efficient BackProp, §4.3; {_OURS} ({BIG_COLUMN:g})"
     yield Finding(_badly(c), None, 0, text, _scaled(c), source)
@@ -198,7 +198,7 @@ def _saturated(c: Course) -> Iterator[Finding]:
         f"{_which(layers)}: {_percent(shares)} of the {kind} activations saturated (within {near}) "
         f"{_when(first)}; their slope is near 0 and lets little gradient through"
     )
-    scale = _scaled(c) if c.column_size.max() > BIG_COLUMN else None
+    scale = _scaled(c) if c.largest_column[1] > BIG_COLUMN else None
     norm = "" if c.recipe.norm is not None else ", or batch norm"
     advice = scale or _initial(c, layers[0]) or _rate(c, 0.1) + norm
     source = f"{_GLOROT}, §3; {_BOOK}, §6.2.2; {_OURS} ({100 * SATURATED:g} %)"
