@@ -48,3 +48,23 @@ def test_groups_on_both_sides_are_counted():
     (note,) = notes({"patient": np.where(ROWS < 90, ROWS % 7, ROWS)}, group="patient")
     assert note.startswith("10 of 20 sealed rows")
     assert notes({"patient": ROWS // 20}, group="patient") == []
+
+
+def test_equal_rows_are_counted_with_and_without_their_target_and_what_follows_is_said():
+    table = from_frame({"a": ROWS % 3, "b": ROWS % 2, "y": np.where(ROWS == 99, 7.0, 0.0)})
+    (note,) = leak_notes(table, SPLIT, ["a", "b"], "y", group=None, by_time=False)
+    assert note == (
+        "20 of 20 sealed rows have the same inputs as a training row, 19 of them the same target, too: with "
+        "2 columns likely by chance; if they are copies of one case, the exam is easier than with new ones; "
+        "remove them or use --group."
+    )
+
+
+def test_equal_rows_of_many_values_are_not_put_down_to_chance():
+    measured = np.random.default_rng(0).normal(size=(2, 100))
+    measured[:, 80:85] = measured[:, :5]
+    table = from_frame({"a": measured[0], "b": measured[1], "who": ROWS, "y": ROWS % 2})
+    (note,) = leak_notes(table, SPLIT, ["a", "b"], "y", group="who", by_time=False)
+    assert note.startswith("5 of 20 sealed rows")
+    assert "chance" not in note
+    assert note.endswith("remove them.")

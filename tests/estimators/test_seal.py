@@ -115,7 +115,7 @@ def test_twins_and_owners_of_rows_are_warned_of(tmp_path):
     y = rng.integers(2, size=200)
     with pytest.warns(UserWarning, match="patient_id"):
         Seal(frame, y, ledger=tmp_path / "a.jsonl")
-    with pytest.warns(UserWarning, match="also occur among the training rows"):
+    with pytest.warns(UserWarning, match="same inputs as a training row.* or use groups"):
         Seal(np.zeros((200, 2)), y, ledger=tmp_path / "b.jsonl")
     with warnings.catch_warnings():
         warnings.simplefilter("error")

@@ -17,6 +17,7 @@ _OWNERS = (
 )
 _NAMED = re.compile(rf"(?i:(^|.*[\W_])({_OWNERS})s?([\W_].*|$))|(?i:.*[\W_](id|uuid|guid)$)|.*[a-z]I[dD]")
 LEAST_ROWS = 2.0  # rows a value, on average, for a column to look like owners of rows
+COMBINATIONS = 10  # of values, a training row, up to which equal rows are likely by chance
 MOST_ROWS = 200.0  # beyond, it is a category like any other
 
 
@@ -33,10 +34,8 @@ def leak_notes(
         group: name of the column whose equal values belong together, if it was given.
         by_time: whether the latest rows are sealed, so that owners occur on both sides by design.
     """
-    inputs, notes = list(inputs), []
-    twins = shared_rows(table, split, [*inputs, target]) if inputs else 0
-    if twins:
-        notes.append(f"{twins} of {len(split.sealed)} sealed rows also occur among the training rows.")
+    inputs = list(inputs)
+    notes = [_twins(table, split, inputs, target, "" if group else " or use --group")] if inputs else []
     if group is not None:
         codes = row_codes(table.columns[group], group)
         shared = int(np.isin(codes[split.sealed], codes[split.train]).sum())
@@ -48,6 +47,31 @@ def leak_notes(
     elif not by_time:
         notes += [_owned(name, table.columns[name][split.train]) for name in table.columns if name != target]
     return [note for note in notes if note]
+
+
+def _twins(table: Table, split: Split, inputs: list[str], target: str, or_else: str) -> str:
+    """Return what follows if sealed rows have the inputs of a training row; else nothing."""
+    twins = shared_rows(table, split, inputs)
+    if not twins:
+        return ""
+    alike = shared_rows(table, split, [*inputs, target])
+    columns = f"{len(inputs)} column{'s' * (len(inputs) > 1)}"
+    chance = f"with {columns} likely by chance; if" if _few(table, split, inputs) else "if"
+    return (
+        f"{twins} of {len(split.sealed)} sealed rows have the same inputs as a training row, {alike} of them "
+        f"the same target, too: {chance} they are copies of one case, the exam is easier than with new ones; "
+        f"remove them{or_else}."
+    )
+
+
+def _few(table: Table, split: Split, inputs: list[str]) -> bool:
+    """Tell whether the training rows' values have few combinations, so that rows are equal by chance."""
+    combinations = 1
+    for name in inputs:
+        combinations *= len(np.unique(table.row_hashes([name])[split.train]))
+        if combinations > COMBINATIONS * len(split.train):
+            return False
+    return True
 
 
 def _owned(name: str, values: np.ndarray) -> str:

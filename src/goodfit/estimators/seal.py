@@ -64,7 +64,7 @@ class Seal:
     Raises:
         InputError: too few rows, unequal lengths, missing targets.
 
-    Warns of sealed rows that also occur among the others, and of columns that look like owners of rows.
+    Warns of sealed rows whose inputs also occur among the others, and of columns that look like owners of rows.
     """
 
     def __init__(
@@ -96,7 +96,8 @@ class Seal:
         whole = Split(self.rows, split.valid, split.sealed)
         told = groups is not None or times is not None
         for note in leak_notes(table, whole, inputs, TARGET, group=None, by_time=told):
-            warnings.warn(note.replace("give --group ", "give them as groups: "), stacklevel=2)
+            told_here = note.replace("give --group ", "give them as groups: ").replace("--group", "groups")
+            warnings.warn(told_here, stacklevel=2)
 
     def __repr__(self) -> str:
         return f"Seal({len(self.rows)} rows, {self.sealed} sealed, opened {len(self.openings())} times)"
