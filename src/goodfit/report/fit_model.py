@@ -146,9 +146,9 @@ def calibration_part(records: Records) -> Part:
         "Rows in order of the answer, cut into groups of equal size; a dot off the dashed line by more than "
         "its interval is an answer that does not hold."
         if numbers
-        else "Rows in order of the probability, cut into groups of equal size. Below the dashed line the "
-        "model is too sure, above it too cautious; a line that crosses the dashed one cannot be told from "
-        "right."
+        else "Rows in order of the probability, cut into groups of equal size. Above the dashed line it "
+        "was so more often than the model said, below it less often; a bar that crosses the line cannot be "
+        "told from right."
     )
     return part.with_body(grid(charts), hint(words), *tables(part.title, *found))
 

@@ -19,6 +19,9 @@ ROUND_HEAD = (
 )
 _DIVERGED, _GAP, _ALONE, _DIVIDED = 0.1, 0.05, 0.8, 0.15  # from where on it is worth a word
 _FEW = 10  # rows of a class below which its share is not spoken of
+_CHANCE = 0.0501  # a probability up to which something is more than chance; one interval of one counts
+_MORE = 6  # times the budget that is proposed where none was trained to its end
+NO_EFFECTS = "Too few networks were drawn with and without any technique to compare them."
 
 
 class Said(NamedTuple):
@@ -200,21 +203,40 @@ def _lean(off: dict[str, Any]) -> Iterator[Said]:
 
 
 def _belief(found: dict[str, Any], weighted: bool) -> Iterator[Said]:
-    bins = found["bins"]
-    outside = [b for b in bins if not b["low"] <= b["said"] <= b["high"]]
-    lean = sum(b["rows"] * (b["said"] - b["was"]) for b in bins) / sum(b["rows"] for b in bins)
-    if found["gap"] > _GAP and outside:
-        if found["of"] is None:
-            way = "too sure of itself" if lean > 0 else "too cautious"
-            text = f"It is {way}: probabilities and shares right are {100 * found['gap']:.0f} points apart."
-        else:
-            text = f"Probabilities and shares are {100 * found['gap']:.0f} points apart on average."
-        more = " --class-weight balanced does that: it rates rare classes up." if weighted else ""
-        yield Said("open" if weighted else "bad", text + more)
+    """Tell whether probabilities hold: a warning where they are off by much, and by more than chance.
+
+    Each group's interval leaves the line out in 5 % of cases where the probabilities are right, so the number
+    of groups that do is compared with a binomial one.
+    """
+    bins, points = found["bins"], f"{100 * found['gap']:.1f} points off on average"
+    held = [one for one in bins if one["low"] <= one["said"] <= one["high"]]
+    missed = [one for one in bins if one not in held]
+    much, chance = found["gap"] > _GAP, _at_least(len(missed), len(bins)) > _CHANCE
+    shown = max((missed or bins) if much and not chance else (held or bins), key=_off)
+    where = (
+        f"where the model says {100 * shown['said']:.0f} %, it is so {100 * shown['low']:.0f} to "
+        f"{100 * shown['high']:.0f} % of the time; {len(held)} of {count(len(bins), 'group')} "
+        f"{'is' if 1 in (len(held), len(bins)) else 'are'} within chance."
+    )
+    if not much:
+        yield Said("good", f"Probabilities can be believed, {points}: {where}")
+    elif chance:
+        yield Said("open", f"Probabilities are {points}, which may be chance: {where}")
     else:
-        yield Said(
-            "good", f"Probabilities can be believed: they are {100 * found['gap']:.1f} points off on average."
-        )
+        lean = sum(one["rows"] * (one["said"] - one["was"]) for one in bins)
+        way = "the model is too sure of itself" if lean > 0 else "the model is too cautious"
+        way = "" if found["of"] is not None else f", {way}"
+        more = " --class-weight balanced does that: it rates rare classes up." if weighted else ""
+        yield Said("open" if weighted else "bad", f"Probabilities are {points}{way}: {where}{more}")
+
+
+def _off(one: dict[str, Any]) -> float:
+    return abs(one["said"] - one["was"])
+
+
+def _at_least(missed: int, groups: int) -> float:
+    """Return how likely so many of the groups' 95 % intervals miss the truth, or more."""
+    return sum(math.comb(groups, k) * 0.05**k * 0.95 ** (groups - k) for k in range(missed, groups + 1))
 
 
 def _columns(found: dict[str, Any]) -> Iterator[Said]:
