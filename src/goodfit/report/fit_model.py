@@ -13,7 +13,7 @@ from goodfit.report.text import count, interval, number, unbroken
 
 _NONE = "The run has no record of it: it was made before goodfit kept one, or stopped before its model."
 _COLUMNS = 20  # drawn at most; the table has all
-_ROWS = {"validation": "validation rows", "test": "sealed rows, in the same opening as the exam"}
+_ROWS = {"validation": "validation rows", "test": "sealed rows"}
 _MORE = {
     "wrong": "more rows answered wrong, share",
     "log loss": "more log loss",
@@ -58,6 +58,8 @@ def mistakes_part(records: Records) -> Part:
             "Rows of the chart are true classes, columns what the model said: blue is right, orange wrong, "
             "each darker the larger its share of the class. Point at a field for its numbers."
         )
+    if records.insights["test"] is not None:
+        words += " The sealed rows here and below were looked at in the exam's own opening."
     return part.with_body(grid(charts), hint(words), *tables(part.title, *found))
 
 
@@ -266,7 +268,7 @@ def _divided(seen: dict[str, Any], name: str) -> str:
     if not found:
         return sentence("With a single network there is no disagreement.")
     agreed, divided = found["agreed"], found["divided"]
-    where = f"{found['rows']:,} {_ROWS[name].split(',')[0]}"
+    where = f"{found['rows']:,} {_ROWS[name]}"
     if "error" in agreed:
         return sentence(
             f"On {where} the networks' answers lie {number(found['differ'])} apart (standard deviation). On "

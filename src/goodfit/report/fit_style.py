@@ -44,6 +44,7 @@ main > section { margin-top: clamp(2.2rem, 5vw, 3.4rem); }
   margin: 0; padding: .8rem .8rem .5rem; background: var(--card); max-width: 40rem; width: 100%;
 }
 figcaption { font-size: .9rem; font-weight: 650; margin: 0 .2rem .5rem; line-height: 1.35; }
+.option { white-space: nowrap; }
 .hint { color: var(--muted); font-size: .95rem; }
 svg { display: block; width: 100%; height: auto; }
 svg text {

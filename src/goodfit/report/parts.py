@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from html import escape
@@ -50,14 +51,24 @@ def grid(figures: Sequence[str], *, small: bool = False) -> str:
     return f'<div class="{kind}">{"".join(figures)}</div>' if figures else ""
 
 
+def words(text: str) -> str:
+    """Return a text as HTML in which no line breaks within an option: a browser may break after a hyphen."""
+    return re.sub(r"(?<!\S)--?\w[\w-]*", r'<span class="option">\g<0></span>', escape(text))
+
+
+def code(text: str, what: str) -> str:
+    """Return lines to copy, in a box that scrolls; ``what`` names it to those who do not see it."""
+    return f'<pre tabindex="0" role="region" aria-label="{escape(what)}"><code>{escape(text)}</code></pre>'
+
+
 def sentence(text: str) -> str:
     """Return a paragraph."""
-    return f"<p>{escape(text)}</p>"
+    return f"<p>{words(text)}</p>"
 
 
 def hint(text: str) -> str:
     """Return a paragraph in small print: how to read what stands above."""
-    return f'<p class="hint">{escape(text)}</p>'
+    return f'<p class="hint">{words(text)}</p>'
 
 
 def said_list(said: Sequence[Said]) -> str:
@@ -65,7 +76,7 @@ def said_list(said: Sequence[Said]) -> str:
     items = []
     for one in said:
         kind, sign, word = _SIGNS[one.kind]
-        items.append(f'<li><b class="{kind}" title="{word}">{sign}</b><span>{escape(one.text)}</span></li>')
+        items.append(f'<li><b class="{kind}" title="{word}">{sign}</b><span>{words(one.text)}</span></li>')
     return f'<ul class="said">{"".join(items)}</ul>' if items else ""
 
 

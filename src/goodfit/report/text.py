@@ -47,7 +47,7 @@ def number(value: float) -> str:
         return "∞" if value > 0 else "−∞"
     if value and not 1e-4 <= abs(value) < 1e6:
         return power_of_ten(value)
-    return f"{float(f'{value:.3g}'):,.10g}".replace("-", "−")
+    return f"{float(f'{value:.3g}') + 0.0:,.10g}".replace("-", "−")
 
 
 def power_of_ten(value: float) -> str:
@@ -63,7 +63,17 @@ def digits(value: Any) -> str:
     number = float(value)  # a recorded "NaN" too
     if 1e5 <= abs(number) < 1e12:
         return f"{number:,.0f}"
-    return f"{number:.4f}" if abs(number) < 10 else f"{number:.5g}"
+    return f"{_unsigned_zero(number):.4f}" if abs(number) < 10 else f"{number:.5g}"
+
+
+def change(value: Any) -> str:
+    """Return a difference with its sign and four decimals: ``+0.0123``."""
+    return f"{_unsigned_zero(float(value)):+.4f}"
+
+
+def _unsigned_zero(value: float) -> float:
+    """Return a number rounded to four decimals, 0 where that would be −0."""
+    return round(value, 4) + 0.0
 
 
 def interval(found: dict[str, Any], key: str = "score") -> str:
