@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import html
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -16,6 +18,7 @@ import goodfit as package
 from goodfit import job
 from goodfit.events import Event
 from goodfit.job import FitSettings
+from goodfit.report.words import compared
 
 KEYS = {
     *("run", "model", "task", "metric", "validation", "test", "baselines", "winner", "members", "diverged"),
@@ -28,7 +31,7 @@ def settings(monkeypatch, fitted):
     """What run_fit was called with; the real one is not run."""
     seen = {}
 
-    def run_fit(settings, *, on_event, started):
+    def run_fit(settings, *, on_event, started, trainer):
         seen.update(settings=settings, started=started)
         on_event(Event("note", {"text": "a note"}))
         return fitted
@@ -97,6 +100,37 @@ def test_kept_sealed_says_how_to_open(goodfit, sealed, table):
     assert sealed["test"] is None
     assert "not opened" in shown.stdout
     assert f"goodfit unseal {sealed['run']}" in shown.stdout
+
+
+def test_a_budget_that_trained_nothing_to_its_end_is_said_on_terminal_and_page(goodfit, tmp_path):
+    out = tmp_path / "run"
+    shown = goodfit("fit", "digits", "--budget", "0.1s", "--out", out)
+    assert shown.exit_code == 0, shown.output
+    text = " ".join(shown.stdout.split())
+    page = html.unescape(re.sub(r"<.*?>", "", (out / "report.html").read_text()))
+    (said,) = re.findall(r"The budget ended before .* steps\), so these scores are of hardly trained", text)
+    assert said in page
+    assert f"goodfit study extend {out} --budget 0.6s." in page
+    assert "No over-fitting" not in page
+    assert "the expectation above" not in page
+    for part in ("There are no full runs", "Too few networks were drawn with and without"):
+        assert part in text
+        assert part in page
+
+
+def test_the_verdicts_against_the_baselines_stand_under_the_scores(goodfit, fitted, table):
+    words = ("fit", table, "--target", "grade", "--budget", "4 members", "--out", fitted["run"])
+    text = goodfit(*words).stdout
+    assert text.index("linear model") < text.index("most common class") < text.index("In brackets")
+    shown = " ".join(text.split())
+    for said in compared(fitted, "test"):
+        assert said.text in shown
+
+
+def test_members_are_shown_whole(goodfit, fitted):
+    for words in (("study", "resume", fitted["run"]), ("inspect", fitted["model"])):
+        shown = " ".join(goodfit(*words).stdout.split())
+        assert all(member["text"] in shown for member in fitted["ensemble"])
 
 
 def test_scores_that_are_not_numbers_are_shown_and_json_stays_json(goodfit, settings, fitted, monkeypatch):

@@ -45,12 +45,7 @@ def inspect(
         console.print(score_table(found))
         console.print(Text(_opened(found["openings"])))
     console.print()
-    block(
-        console,
-        f"Ensemble of {count(len(found['members']), 'network')}",
-        members(found["members"]),
-        one_line=True,
-    )
+    block(console, f"Ensemble of {count(len(found['members']), 'network')}", members(found["members"]))
     block(console, *_columns(loaded.schema))
     if found["left_out"]:
         block(console, "Left out", [f"{name!r}: {reason}" for name, reason in found["left_out"]])

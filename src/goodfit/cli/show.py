@@ -13,9 +13,23 @@ from rich.table import Table
 from rich.text import Text
 
 from goodfit.cli.output import command, count, interval
-from goodfit.report.words import BASELINES, LOWER_IS_BETTER, difference, how_sure, options
+from goodfit.errors import RunFolderError
+from goodfit.report.words import (
+    LOWER_IS_BETTER,
+    NO_EFFECTS,
+    baselines,
+    compared,
+    difference,
+    hardly_trained,
+    how_sure,
+    options,
+)
+from goodfit.search.story import read_story
+from goodfit.store.run import RunFolder
 
 _MOST_MEMBERS, _MOST_EFFECTS = 5, 12
+_SIGNS = {"good": "✓", "bad": "!", "open": "i"}  # as in the report
+_WORTH = "What went with better scores, early in training"
 
 
 def show_result(result: dict[str, Any], data: str | None = None, *, notes: bool = True) -> None:
@@ -27,15 +41,17 @@ def show_result(result: dict[str, Any], data: str | None = None, *, notes: bool 
     rows = result["rows"]
     of = f"{data}: " if data else ""
     folds = result["folds"]
-    compared = f"{rows['valid']:,} to compare networks" + (f" ({folds} folds)" if folds else "")
+    judges = f"{rows['valid']:,} to compare networks" + (f" ({folds} folds)" if folds else "")
     console.print(
         Text(f"{of}{result['task']}", style="bold"),
-        f"{rows['train']:,} rows to train, {compared}, {rows['sealed']:,} sealed",
+        f"{rows['train']:,} rows to train, {judges}, {rows['sealed']:,} sealed",
         sep="\n",
     )
     for note in result["notes"] if notes else ():
         console.print(Text(f"  {note}", style="dim"))
     console.print(score_table(result))
+    for said in compared(result, "test" if result["test"] else "validation"):
+        console.print(Padding(Text(f"{_SIGNS[said.kind]} {said.text}"), (0, 0, 0, 2)))
     console.print(Text(_about_scores(result)), end="\n\n")
     if len(result["ledger"]) > 1:
         block(console, "Ledger of the sealed rows", list(map(_opening, result["ledger"])))
@@ -44,8 +60,18 @@ def show_result(result: dict[str, Any], data: str | None = None, *, notes: bool 
         console,
         f"Ensemble of {count(len(result['ensemble']), 'network')}" + (f" × {folds} folds" if folds else ""),
         members(result["ensemble"]),
-        one_line=True,
     )
+    block(console, "Searched", _searched(result))
+    block(console, "How sure is the ranking of single networks?", how_sure(result.get("ranking")))
+    if result["contributions"]:
+        console.print(_effects(result["contributions"]), end="\n\n")
+    else:
+        block(console, _WORTH, [NO_EFFECTS])
+    _files(result)
+
+
+def _searched(result: dict[str, Any]) -> list[str]:
+    """Return what the search did, a warning first if it ended too soon."""
     diverged = (
         f", {result['diverged']:,} of them diverged (ranked last, in no ensemble)"
         if result["diverged"]
@@ -55,17 +81,22 @@ def show_result(result: dict[str, Any], data: str | None = None, *, notes: bool 
     searched = (
         f"{count(result['members'], 'network')} in {result['seconds']:.0f} s, {programs} compiled{diverged}"
     )
-    lines = [searched]
+    lines = [*_hardly_trained(result), searched]
     if result["settled"]:
         lines.append(
             "Ended before its budget: the last rounds gained no more than noise. More: goodfit study extend."
         )
-    block(console, "Searched", lines)
-    if result.get("ranking"):
-        block(console, "How sure is the ranking of single networks?", how_sure(result["ranking"]))
-    if result["contributions"]:
-        console.print(_effects(result["contributions"]), end="\n\n")
-    _files(result)
+    return lines
+
+
+def _hardly_trained(result: dict[str, Any]) -> list[str]:
+    """Return the warning of `goodfit.report.words.hardly_trained`, from the run's journal if it is there."""
+    run = result["run"]
+    try:
+        found = hardly_trained(run, RunFolder(run).config(), result, read_story(run))
+    except RunFolderError:
+        return []
+    return [f"{_SIGNS[said.kind]} {said.text}" for said in found]
 
 
 def score_table(result: dict[str, Any]) -> Table:
@@ -77,9 +108,9 @@ def score_table(result: dict[str, Any]) -> Table:
     table.add_row(
         "this model", interval(result["validation"]), interval(test) if test else "not opened", style="bold"
     )
-    for name, found in result["baselines"].items():
+    for name, found in baselines(result):
         parts = [interval(found[part]) if part in found else "" for part in ("validation", "test")]
-        table.add_row(BASELINES.get(name, name), *parts)
+        table.add_row(name, *parts)
     return table
 
 
@@ -113,18 +144,18 @@ def members(ensemble: list[dict[str, Any]]) -> list[str]:
     return [*lines, f"and {more} more (--json lists all)"] if more > 0 else lines
 
 
-def block(console: Console, title: str, lines: list[str], *, one_line: bool = False) -> None:
+def block(console: Console, title: str, lines: list[str]) -> None:
     """Print a title and indented lines below it."""
     console.print(Text(title, style="bold"))
     for line in lines:
-        console.print(Padding(Text(line, no_wrap=one_line, overflow="ellipsis"), (0, 0, 0, 2)))
+        console.print(Padding(Text(line), (0, 0, 0, 2)))
     console.print()
 
 
 def _effects(contributions: list[dict[str, Any]]) -> Table:
     table = Table(
         box=box.SIMPLE_HEAD,
-        title="What went with better scores, early in training (above 0: better with it)",
+        title=f"{_WORTH} (above 0: better with it)",
         title_justify="left",
         title_style="bold",
     )

@@ -12,11 +12,11 @@ from goodfit.report.fit_model import calibration_part, columns_part, ensemble_pa
 from goodfit.report.fit_search import curves_part, search_part, worth_part
 from goodfit.report.fit_style import FIT_STYLE
 from goodfit.report.page import Table, document
-from goodfit.report.parts import Part, figure, grid, hint, said_list, sentence, tables
+from goodfit.report.parts import Part, code, figure, grid, hint, said_list, sentence, tables
 from goodfit.report.records import Records
 from goodfit.report.svg import around
 from goodfit.report.text import count, digits, interval, unbroken
-from goodfit.report.words import BASELINES, Said, about, compared, diagnosis
+from goodfit.report.words import Said, about, baselines, compared, diagnosis
 
 _SETS = {"test": "sealed rows", "validation": "validation rows"}
 _FOOT = "Made by goodfit from the run's records. This file stands alone: it loads and sends nothing."
@@ -83,8 +83,8 @@ def _answer(records: Records) -> Part:
     """Return the score, large, and how it compares with the baselines."""
     part, result = Part("answer", "The answer"), records.result
     if result is None:
-        again = f"There is no score yet. The same command goes on with the run: {records.command()}"
-        return part.with_body(sentence(again))
+        again = sentence("There is no score yet. The same command goes on with the run:")
+        return part.with_body(again, code(records.command(), "Command that goes on"))
     name = "validation" if result["test"] is None else "test"
     found = result[name]
     metric, shown = escape(result["metric"]), escape(digits(found["score"]))
@@ -109,10 +109,9 @@ def _ends(found: dict[str, Any]) -> str:
 
 
 def _named(result: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
-    """Return the model's and the baselines' scores by set of rows, the linear model's before guessing."""
+    """Return the model's and the baselines' scores by set of rows."""
     own = {name: result[name] for name in _SETS if result[name] is not None}
-    others = sorted(result["baselines"].items(), key=lambda one: one[0] != "linear")
-    return [("this model", own), *((BASELINES[name], found) for name, found in others)]
+    return [("this model", own), *baselines(result)]
 
 
 def _scores(result: dict[str, Any]) -> str:
@@ -162,8 +161,8 @@ def _words(records: Records) -> Part:
     settings = records.settings
     target = ["--target", settings["target"]] if settings["target"] else []
     words = ["goodfit", "diagnose", settings["data"], *target, "--model", records.run]
-    more = f"What goes on inside of the winner's layers: {shlex.join(words)}"
-    return part.with_body(said_list(said), hint(more) if records.finished else "")
+    more = [hint("What goes on inside of the winner's layers:"), code(shlex.join(words), "To diagnose it")]
+    return part.with_body(said_list(said), *(more if records.finished else []))
 
 
 def _ledger(records: Records) -> Part:
@@ -194,11 +193,11 @@ def _making(records: Records) -> Part:
     """Return commands, versions, data and notes."""
     part, result, config = Part("making", "How it was made"), records.result, records.config
     lines = [records.command(), *records.extensions()]
-    body = [_code("\n".join(lines), "Command")]
+    body = [code("\n".join(lines), "Command")]
     spaces = [config["settings"]["space"], *(one["space"] for one in config.get("extensions", []))]
     for text in (text for text in spaces if text):
         body.append(sentence("space.toml, what was searched:"))
-        body.append(_code(text, "Space"))
+        body.append(code(text, "Space"))
     facts = [("Run", records.run), ("Data, SHA-256", config["identity"]["data_hash"])]
     facts += [("Records, SHA-256 of DONE", records.finished)] if records.finished else []
     if result is not None:
@@ -213,7 +212,3 @@ def _making(records: Records) -> Part:
         notes = "".join(f"<li>{escape(note)}</li>" for note in result["notes"])
         body.append(f'<h3>Notes on the data</h3><ul class="notes">{notes}</ul>')
     return part.with_body(*body)
-
-
-def _code(text: str, what: str) -> str:
-    return f'<pre tabindex="0" role="region" aria-label="{what}"><code>{escape(text)}</code></pre>'

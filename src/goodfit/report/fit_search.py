@@ -12,6 +12,7 @@ from goodfit.report.parts import Part, figure, grid, hint, said_list, sentence, 
 from goodfit.report.records import Records
 from goodfit.report.text import count, digits, number, shorten
 from goodfit.report.words import (
+    NO_EFFECTS,
     ROUND_HEAD,
     Said,
     difference,
@@ -141,19 +142,19 @@ def search_part(records: Records) -> Part:
         )
     note = (
         "Errors in these tables are on the validation rows that chose among the networks. An interval around "
-        "the lowest of many would flatter as much as it does, so none is given: the expectation above has "
-        "one."
+        "the lowest of many would flatter as much as it does, so none is given"
     )
+    sure = (records.result or {}).get("ranking")
+    note += ": the expectation above has one." if sure else "."
     return part.with_body(
         *body, *tables(part.title, _rounds(story), _moved(story), _best(ranked)), hint(note)
     )
 
 
 def _ranking(result: dict[str, Any] | None) -> list[str]:
-    found = (result or {}).get("ranking")
-    if not found:
+    if result is None:
         return []
-    return [said_list([Said("open", f"{text.rstrip('.')}.") for text in how_sure(found)])]
+    return [said_list([Said("open", f"{text.rstrip('.')}.") for text in how_sure(result.get("ranking"))])]
 
 
 def _ranked(records: Records, story: Story) -> list[dict[str, Any]]:
@@ -229,7 +230,7 @@ def worth_part(records: Records) -> Part:
         return part.without("It is reckoned when the search ends.")
     found: Sequence[dict[str, Any]] = records.result["contributions"]
     if not found:
-        return part.without("Too few networks were drawn with and without any technique to compare them.")
+        return part.without(NO_EFFECTS)
     lines = [
         Line(
             f"{one['technique']}: {shorten(options(one), 60)}",

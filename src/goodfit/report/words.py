@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+import shlex
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from goodfit.report.records import Records
-from goodfit.report.text import count, digits, interval, number
+from goodfit.report.text import change, count, digits, interval, number
+from goodfit.search.budget import Budget, parse_budget
 from goodfit.search.story import Story
 from goodfit.stats.metrics import METRICS
 
@@ -52,9 +54,50 @@ def compared(result: dict[str, Any], part: str) -> list[Said]:
             said.append(Said("bad", f"Worse than the {what} ({interval(other)}): use that one."))
         else:
             more = " You may not need a network." if name == "linear" else ""
-            text = f"Cannot be told from the {what} ({interval(other)}): that lies within the interval.{more}"
-            said.append(Said("open", text))
+            way = "lower, which is better" if metric in LOWER_IS_BETTER else "higher"
+            ahead = f", which scored {way}" if better(metric, score, float(found["score"])) else ""
+            text = f"Cannot be told from the {what} ({interval(other)}){ahead}: that lies within the interval"
+            said.append(Said("open", f"{text}.{more}"))
     return said
+
+
+def baselines(result: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+    """Return the names and scores of the baselines as they are shown everywhere: the linear model first."""
+    found = sorted(result["baselines"].items(), key=lambda one: one[0] != "linear")
+    return [(BASELINES[name], scores) for name, scores in found]
+
+
+def hardly_trained(
+    run: str, config: Mapping[str, Any], result: Mapping[str, Any], story: Story | None
+) -> list[Said]:
+    """Return a warning if a run's search ended before any network had come to the end of its full run."""
+    if story is None or not story.trials or result.get("ranking"):  # a ranking is of full runs
+        return []
+    step, steps = story.furthest
+    if step >= steps:
+        return []
+    if result.get("interrupted"):  # where it stood then is in no record
+        by, where, again = "The run was interrupted", "", "The same command goes on with it."
+    else:
+        more = shlex.join(["goodfit", "study", "extend", run, "--budget", _more(config)])
+        by, where, again = "The budget ended", f" ({step:,} of {steps:,} steps)", f"Give more: {more}."
+    text = (
+        f"{by} before any network was trained to its end{where}, so these scores are of hardly trained "
+        f"networks. {again}"
+    )
+    return [Said("bad", text)]
+
+
+def _more(config: Mapping[str, Any]) -> str:
+    """Return a larger budget of the kind that a run has."""
+    spent = Budget()
+    for text in (config["budget"], *(one["budget"] for one in config.get("extensions", []))):
+        spent = parse_budget(text) if spent == Budget() else spent.more(parse_budget(text))
+    kind, amount = next((kind, n) for kind, n in vars(spent).items() if n is not None)
+    amount *= _MORE
+    if kind != "seconds":
+        return f"{amount} {kind}"
+    return f"{amount / 60:g}min" if amount % 60 == 0 else f"{amount:g}s"
 
 
 def diagnosis(records: Records) -> list[Said]:
@@ -62,14 +105,16 @@ def diagnosis(records: Records) -> list[Said]:
     result = records.result
     if result is None:
         return []
-    found = [*_scores(records, result), *_search(records, result), *_winner(records)]
+    early = hardly_trained(records.run, records.config, result, records.story)
+    found = [*early, *_scores(records, result, early=bool(early))]
+    found += [*_search(records, result), *_winner(records)]
     if records.insights is not None:
         found += _shown(records.insights, records.settings["class_weight"] is not None)
     order = ("bad", "open", "good")
     return sorted(found, key=lambda said: order.index(said.kind))
 
 
-def _scores(records: Records, result: dict[str, Any]) -> Iterator[Said]:
+def _scores(records: Records, result: dict[str, Any], *, early: bool) -> Iterator[Said]:
     metric, valid, test = result["metric"], result["validation"], result["test"]
     if test is not None:
         apart = not _overlap(valid, test)
@@ -91,7 +136,7 @@ def _scores(records: Records, result: dict[str, Any]) -> Iterator[Said]:
             f"It does better on rows it trained on ({interval(training)}) than on validation rows "
             f"({interval(valid)}). More rows, more dropout or weight decay may help more than more search.",
         )
-    else:
+    elif not early:  # a network that has hardly begun to fit cannot over-fit
         yield Said("good", f"No over-fitting is seen: it scores {interval(training)} on its training rows.")
 
 
@@ -179,7 +224,8 @@ def _classes(seen: dict[str, Any]) -> Iterator[Said]:
     share = worst["found"] / worst["rows"]
     if share < 0.75:
         mixed = [pair for pair in seen["mistakes"]["pairs"] if pair[0] == worst["label"]]
-        told = f", most often given {mixed[0][1]!r}" if mixed else ""
+        two = len(seen["mistakes"]["by_class"]) == 2  # then there is one other that can be given
+        told = f", most often given {mixed[0][1]!r}" if mixed and not two else ""
         yield Said(
             "bad" if share < 0.5 else "open",
             f"Of the class {worst['label']!r} only {worst['found']} of {worst['rows']} rows are found{told}. "
@@ -196,8 +242,9 @@ def _lean(off: dict[str, Any]) -> Iterator[Said]:
     mean, low, high = (float(off[key]) for key in ("mean", "low", "high"))
     if low > 0 or high < 0:
         way = "high" if mean > 0 else "low"
-        ends = f"[{number(low)}, {number(high)}]"
-        yield Said("bad", f"Answers are too {way} on average, by {number(abs(mean))} (difference {ends}).")
+        least, most = sorted((abs(low), abs(high)))
+        ends = f"[{number(least)}, {number(most)}]"
+        yield Said("bad", f"Answers are too {way} on average, by {number(abs(mean))} {ends}.")
     else:
         yield Said("good", "On average answers are neither too high nor too low.")
 
@@ -258,8 +305,10 @@ def _columns(found: dict[str, Any]) -> Iterator[Said]:
         yield Said("open", text)
 
 
-def how_sure(found: dict[str, Any]) -> list[str]:
-    """Return how sure a search's ranking of single networks is, in sentences."""
+def how_sure(found: dict[str, Any] | None) -> list[str]:
+    """Return how sure a search's ranking of single networks is, or why that is not known, in sentences."""
+    if not found:
+        return ["There are no full runs, so the ranking of single networks cannot be relied on."]
     error = found["best"]["standard_error"]
     chosen_by = "on the rows that chose it" + (f" (standard error {digits(error)})" if error else "")
     said = [
@@ -299,7 +348,7 @@ def round_rows(story: Story) -> list[tuple[str, ...]]:
             str(len(one.trials)),
             str(one.structures),
             f"{one.steps:,}",
-            " → ".join(map(str, one.reached)) or "waiting",
+            " → ".join(map(str, one.reached)) or ("stopped by the budget" if story.ended else "waiting"),
             str(len(one.diverged)),
             digits(one.best["error"]) if one.best else "",
         )
@@ -331,4 +380,4 @@ def options(found: dict[str, Any]) -> str:
 
 def difference(found: dict[str, Any]) -> str:
     """Return ``+0.0123 [0.0100, 0.0150]``."""
-    return f"{float(found['difference']):+.4f} [{digits(found['low'])}, {digits(found['high'])}]"
+    return f"{change(found['difference'])} [{digits(found['low'])}, {digits(found['high'])}]"

@@ -68,6 +68,17 @@ class Story:
         """All trials, in the order in which they began."""
         return [trial for one in self.rounds for trial in one.trials.values()]
 
+    @property
+    def furthest(self) -> tuple[int, int]:
+        """Where the trial stands that is nearest to the end of its full run, and the steps of that run."""
+        seen = [
+            (t["step"], one.steps)
+            for one in self.rounds
+            for t in one.trials.values()
+            if not t["result"].startswith("diverged")
+        ]
+        return max(seen, key=lambda one: one[0] / one[1], default=(0, self.rounds[0].steps))
+
     def ranked(self, by_error: bool = True) -> list[dict[str, Any]]:
         """Return the trials with a score that did not diverge, as the search ranks them.
 
