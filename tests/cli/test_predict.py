@@ -5,12 +5,14 @@ from __future__ import annotations
 import csv
 import io
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from goodfit import load_model
 from goodfit.data.read import read_table
@@ -135,6 +137,50 @@ def test_labels_survive_csv(goodfit, tmp_path):
     rows = list(csv.DictReader(io.StringIO(shown)))
     assert {row["prediction"] for row in rows} <= set(labels)
     assert {f"p({label})" for label in labels} < set(rows[0])
+
+
+@pytest.fixture(scope="module")
+def pictures(goodfit, tmp_path_factory) -> Path:
+    """A folder of images with bright and dark ones, and beside it the run of a fit to them."""
+    home, rng = tmp_path_factory.mktemp("pictures"), np.random.default_rng(0)
+    for number in range(40):
+        label, low = ("bright", 150) if number % 2 else ("dark", 0)
+        (home / "data" / label).mkdir(parents=True, exist_ok=True)
+        pixels = rng.integers(low, low + 100, (5, 4)).astype(np.uint8)
+        Image.fromarray(pixels).save(home / "data" / label / f"{number}.png")
+    done = goodfit("fit", home / "data", "--budget", "2 members", "--out", home / "run")
+    assert done.exit_code == 0, done.output
+    return home
+
+
+def predicted(goodfit, pictures, data) -> dict[str, str]:
+    done = goodfit("predict", pictures / "run", data)
+    assert (done.exit_code, done.stderr) == (0, "")
+    rows = list(csv.DictReader(io.StringIO(done.stdout)))
+    assert list(rows[0]) == ["file", "prediction"]
+    return {row["file"]: row["prediction"] for row in rows}
+
+
+def test_answers_say_which_image_they_are_of(goodfit, pictures):
+    found = predicted(goodfit, pictures, pictures / "data")
+    folder = pictures / "data"
+    assert list(found) == sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*.png"))
+    table, model = read_table(folder), load_model(pictures / "run")
+    assert list(found.values()) == model.predict(table).tolist()
+    told = json.loads(goodfit("predict", pictures / "run", folder, "--json").stdout)
+    assert told["columns"] == {"file": list(found), "prediction": list(found.values())}
+
+
+def test_images_are_predicted_as_they_lie(goodfit, pictures, tmp_path):
+    every, name = predicted(goodfit, pictures, pictures / "data"), "bright/1.png"
+    assert predicted(goodfit, pictures, pictures / "data" / name) == {"1.png": every[name]}
+    loose = predicted(goodfit, pictures, pictures / "data" / "bright")
+    assert loose == {key.removeprefix("bright/"): every[key] for key in every if key.startswith("bright/")}
+    shutil.copytree(pictures / "data" / "dark", tmp_path / "dark")
+    one_folder = predicted(goodfit, pictures, tmp_path)
+    assert one_folder == {key: every[key] for key in every if key.startswith("dark/")}
+    shutil.copy(pictures / "data" / name, tmp_path / "PHOTO.PNG")
+    assert predicted(goodfit, pictures, tmp_path) == {"PHOTO.PNG": every[name], **one_folder}
 
 
 def test_refit_writes_a_second_model(goodfit, fitted, table):

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from PIL import Image
 
-from goodfit.data.read import read_table
+from goodfit.data.read import read_new, read_table
+from goodfit.data.table import join_tables
 from goodfit.errors import InputError
 
 RNG = np.random.default_rng(0)
@@ -59,6 +62,56 @@ def test_images_without_classes(tmp_path):
     write(tmp_path / "1.png")
     table = read_table(tmp_path)
     assert (table.rows, table.target, table.columns) == (2, None, {})
+
+
+def test_rows_keep_the_files_that_they_were(tmp_path):
+    for name in ("train/a/1.png", "train/b/1.png", "train/b/2.png", "test/a/9.png", "test/b/9.png"):
+        write(tmp_path / name)
+    table = read_table(tmp_path)
+    assert table.files == ("train/a/1.png", "train/b/1.png", "train/b/2.png", "test/a/9.png", "test/b/9.png")
+    assert table.take(np.array([3, 0])).files == ("test/a/9.png", "train/a/1.png")
+    train, test = read_table(tmp_path / "train"), read_table(tmp_path / "test")
+    assert join_tables(train, test=test)[0].files == ("a/1.png", "b/1.png", "b/2.png", "a/9.png", "b/9.png")
+    assert table.content_hash() == replace(table, files=()).content_hash()
+    assert read_table("digits").files == ()
+
+
+def test_new_images_need_no_classes(tmp_path):
+    names = ["0.png", "only/1.png", "only/below/2.jpg"]
+    pixels = [write(tmp_path / name) for name in names]
+    (tmp_path / "only" / "notes.txt").write_text("no image")
+    table = read_new(tmp_path)
+    assert table.files == tuple(names)
+    assert (table.target, table.columns, table.sealed_rows) == (None, {}, None)
+    np.testing.assert_array_equal(table.images[:2], pixels[:2])
+    assert read_new(tmp_path / "only").files == ("1.png", "below/2.jpg")
+    single = read_new(tmp_path / "only/1.png")
+    assert single.files == ("1.png",)
+    np.testing.assert_array_equal(single.images, pixels[1:2])
+
+
+def test_new_rows_of_all_else_are_read_as_ever(tmp_path, monkeypatch):
+    assert read_new("digits").content_hash() == read_table("digits").content_hash()
+    path = tmp_path / "new.csv"
+    path.write_text("a,b\n1,2\n3,4\n")
+    assert read_new(path).content_hash() == read_table(path).content_hash()
+    monkeypatch.chdir(tmp_path)
+    write(tmp_path / "digits/1.png")
+    assert read_new("digits").rows == 1797
+    assert read_new("./digits").rows == 1
+    with pytest.raises(InputError, match="There is no file"):
+        read_new("nowhere.png")
+
+
+def test_images_where_nobody_looks(tmp_path):
+    write(tmp_path / "deep/a/b/1.png")
+    write(tmp_path / "hidden/.a/1.png")
+    for name in ("deep", "hidden"):
+        with pytest.raises(InputError, match="not where they belong: in sub-folders, one a class"):
+            read_table(tmp_path / name)
+    assert read_new(tmp_path / "deep").files == ("a/b/1.png",)
+    with pytest.raises(InputError, match="in hidden folders only"):
+        read_new(tmp_path / "hidden")
 
 
 def test_refusals(tmp_path):

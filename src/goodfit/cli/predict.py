@@ -15,16 +15,21 @@ if TYPE_CHECKING:
     from goodfit.model.model import Model
 
 _FORMATS = (".csv", ".parquet")
+_Data = Annotated[
+    str,
+    typer.Argument(
+        metavar="DATA",
+        help="Rows as `goodfit fit` reads them; the target may be absent. Images may lie in any folder, or "
+        "be one PNG or JPEG file.",
+    ),
+]
 
 
 def predict(
     model: Annotated[
         str, typer.Argument(metavar="MODEL", help="A model.safetensors, or the folder of a run.")
     ],
-    data: Annotated[
-        str,
-        typer.Argument(metavar="DATA", help="Rows as `goodfit fit` reads them; the target may be absent."),
-    ],
+    data: _Data,
     out: Annotated[
         str | None,
         typer.Option(metavar="FILE", help="Write to this .csv or .parquet file instead of stdout."),
@@ -42,18 +47,19 @@ def predict(
 ) -> None:
     """Predict each row of DATA, in its order.
 
-    Prints CSV with the column `prediction`. Floats are written so that reading them gives the same bits.
+    Prints CSV with the column `prediction`; for image files the column `file` before it says where each lies
+    below DATA. Floats are written so that reading them gives the same bits.
     Values that the model has never seen are counted on stderr.
     """
     from dataclasses import replace
 
     from goodfit.cli.output import print_json
-    from goodfit.data.read import read_table
+    from goodfit.data.read import read_new
     from goodfit.model.file import load_model
 
     _check_out(out)
     loaded = load_model(model)
-    table = replace(read_table(data), name=data)
+    table = replace(read_new(data), name=data)
     columns = _columns(loaded, table, proba)
     if with_input:
         columns = _beside_input(columns, data, table)
@@ -83,8 +89,9 @@ def _check_out(out: str | None) -> None:
 
 
 def _columns(model: Model, table: Table, proba: bool) -> dict[str, list[Any]]:
-    """Return the columns to write: prediction, and with ``proba`` one a class."""
-    columns = {"prediction": model.predict(table).tolist()}
+    """Return the columns to write: files if there are any, prediction, and with ``proba`` one a class."""
+    columns: dict[str, list[Any]] = {"file": list(table.files)} if table.files else {}
+    columns["prediction"] = model.predict(table).tolist()
     if proba:
         probabilities = model.predict_proba(table)
         columns |= {f"p({label})": probabilities[:, i].tolist() for i, label in enumerate(model.classes)}

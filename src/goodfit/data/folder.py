@@ -1,7 +1,8 @@
 """A folder of images: one sub-folder of PNG or JPEG files a class, named like it.
 
 Two folders ``train`` and ``test`` with such sub-folders are both read, and the rows of the second are sealed.
-A folder that holds only files is read without classes, for prediction.
+A folder that holds only files is read without classes. For prediction, which needs none, any folder will do,
+and a single file.
 """
 
 from __future__ import annotations
@@ -45,7 +46,10 @@ def read_image_folder(folder: Path) -> Table:
     else:
         files, labels = _listed(folder)
         test_files, test_labels = [], []
-    images, notes = _read([*files, *test_files])
+    every = [*files, *test_files]
+    if not every:
+        raise InputError(f"{folder} has images, but not where they belong: in sub-folders, one a class.")
+    images, notes = _read(every)
     sealed = np.arange(len(files), len(images)) if test_files else None
     notes += [] if sealed is None else [f"The {len(sealed)} images of the folder test are sealed."]
     found = {TARGET: np.array([*labels, *test_labels], object)} if labels else {}
@@ -58,7 +62,32 @@ def read_image_folder(folder: Path) -> Table:
         target=TARGET if found else None,
         notes=tuple(notes),
         sealed_rows=sealed,
+        files=_below(folder, every),
     )
+
+
+def read_images(path: Path) -> Table:
+    """Read images of one size without classes: a file, or all in a folder and up to two folders below it.
+
+    In each folder its files come first, then its sub-folders, in the order of their names.
+
+    Raises:
+        InputError: as `read_image_folder`, but for what it says of classes.
+    """
+    folder, files = (path, _all(path, 2)) if path.is_dir() else (path.parent, [path])
+    if not files:
+        raise InputError(f"{folder} has images in hidden folders only: their names begin with a dot.")
+    images, notes = _read(files)
+    return Table(path.resolve().name, {}, {}, images=images, notes=tuple(notes), files=_below(folder, files))
+
+
+def _all(folder: Path, deep: int) -> list[Path]:
+    below = _folders(folder).values() if deep else ()
+    return [*_files(folder), *(path for sub in below for path in _all(sub, deep - 1))]
+
+
+def _below(folder: Path, files: list[Path]) -> tuple[str, ...]:
+    return tuple(path.relative_to(folder).as_posix() for path in files)
 
 
 def _folders(folder: Path) -> dict[str, Path]:

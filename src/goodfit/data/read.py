@@ -9,7 +9,7 @@ from typing import Any
 
 from goodfit.data.builtin import BUILT_IN, known_names, read_known, suggested_target
 from goodfit.data.delimited import read_cells, read_delimited
-from goodfit.data.folder import holds_images, read_image_folder
+from goodfit.data.folder import SUFFIXES, holds_images, read_image_folder, read_images
 from goodfit.data.idx import read_idx_folder
 from goodfit.data.npz import read_npz
 from goodfit.data.table import Table, from_frame, refuse_duplicates
@@ -38,6 +38,17 @@ def read_table(source: str | Path, *, target: str | None = None) -> Table:
         table.require(target)
         table = replace(table, target=target)
     return table
+
+
+def read_new(source: str | Path) -> Table:
+    """Read rows to predict: as `read_table`, but images need no classes, and a single file of one will do.
+
+    Raises:
+        InputError: as `read_table`.
+    """
+    path = Path(source)
+    images = holds_images(path) if path.is_dir() else path.is_file() and path.suffix.lower() in SUFFIXES
+    return read_images(path) if images and str(source) not in known_names() else read_table(source)
 
 
 def columns_as_given(source: str | Path, table: Table) -> dict[str, list[Any]]:

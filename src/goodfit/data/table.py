@@ -22,7 +22,8 @@ class Table:
     its kind. ``images`` is uint8 [rows, height, width] or [rows, height, width, channels], with values
     0 to ``pixel_max``; then ``columns`` holds at most the target. ``target`` is what the source
     suggests. ``sealed_rows`` (sorted, int64) are rows that the source itself sets aside for the final
-    test. ``notes`` are sentences about what was found and done while reading.
+    test. ``notes`` are sentences about what was found and done while reading. ``files`` are the paths of the
+    images below their folder, where each lies in a file of its own.
     """
 
     name: str
@@ -33,6 +34,7 @@ class Table:
     notes: tuple[str, ...] = ()
     sealed_rows: np.ndarray | None = None
     pixel_max: int = 255
+    files: tuple[str, ...] = ()
 
     @property
     def rows(self) -> int:
@@ -50,6 +52,7 @@ class Table:
             columns={name: values[rows] for name, values in self.columns.items()},
             images=None if self.images is None else self.images[rows],
             sealed_rows=sealed,
+            files=tuple(self.files[row] for row in rows) if self.files else (),
         )
 
     def content_hash(self) -> str:
@@ -199,7 +202,8 @@ def _append(train: Table, part: Table, role: str) -> Table:
     for name, values in train.columns.items():
         kind = train.kinds[name]
         columns[name] = np.concatenate([values, convert(part.columns[name], part.kinds[name], kind, name)])
-    return replace(train, columns=columns, images=images, notes=(*train.notes, *part.notes))
+    files = (*train.files, *part.files) if train.files and part.files else ()
+    return replace(train, columns=columns, images=images, notes=(*train.notes, *part.notes), files=files)
 
 
 def _column_bytes(values: np.ndarray) -> bytes:
