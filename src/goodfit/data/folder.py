@@ -49,7 +49,7 @@ def read_image_folder(folder: Path) -> Table:
     every = [*files, *test_files]
     if not every:
         raise InputError(f"{folder} has images, but not where they belong: in sub-folders, one a class.")
-    images, notes = _read(every)
+    images, notes = _read(every, folder)
     sealed = np.arange(len(files), len(images)) if test_files else None
     notes += [] if sealed is None else [f"The {len(sealed)} images of the folder test are sealed."]
     found = {TARGET: np.array([*labels, *test_labels], object)} if labels else {}
@@ -77,7 +77,7 @@ def read_images(path: Path) -> Table:
     folder, files = (path, _all(path, 2)) if path.is_dir() else (path.parent, [path])
     if not files:
         raise InputError(f"{folder} has images in hidden folders only: their names begin with a dot.")
-    images, notes = _read(files)
+    images, notes = _read(files, folder)
     return Table(path.resolve().name, {}, {}, images=images, notes=tuple(notes), files=_below(folder, files))
 
 
@@ -131,14 +131,15 @@ def _refuse_new(train: list[str], test: list[str], folder: Path) -> None:
         raise InputError(f"{folder} has the class {new[0]!r}, which train lacks.")
 
 
-def _read(files: list[Path]) -> tuple[np.ndarray, list[str]]:
+def _read(files: list[Path], folder: Path) -> tuple[np.ndarray, list[str]]:
     """Return uint8 images, (rows, height, width) or (rows, height, width, 3), and notes."""
     pixels = [_pixels(path) for path in files]
-    for path, one in zip(files, pixels, strict=True):
+    names = _below(folder, files)
+    for name, one in zip(names, pixels, strict=True):
         if one.shape[:2] != pixels[0].shape[:2]:
             sizes = [f"{width} x {height}" for height, width, *_ in (one.shape, pixels[0].shape)]
             raise InputError(
-                f"All images must be of one size: {path} has {sizes[0]} pixels, {files[0].name} has "
+                f"All images in {folder} must be of one size: {name} has {sizes[0]} pixels, {names[0]} has "
                 f"{sizes[1]}. Scale them to one size first."
             )
     grey = [one.ndim == 2 for one in pixels]
