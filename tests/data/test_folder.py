@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from goodfit.data.prepare import Request, prepare
 from goodfit.data.read import read_new, read_table
 from goodfit.data.table import join_tables
 from goodfit.errors import InputError
@@ -112,6 +113,15 @@ def test_images_where_nobody_looks(tmp_path):
     assert read_new(tmp_path / "deep").files == ("a/b/1.png",)
     with pytest.raises(InputError, match="in hidden folders only"):
         read_new(tmp_path / "hidden")
+
+
+def test_it_goes_without_saying_that_folders_are_classes(tmp_path):
+    for number in range(20):
+        write(tmp_path / f"{'ab'[number % 2]}/{number}.png")
+    assert not [note for note in prepare(Request(str(tmp_path))).notes if "target" in note]
+    assert "they are classes" in " ".join(prepare(Request("digits")).notes)
+    with pytest.raises(InputError, match="images and no classes: put them into sub-folders"):
+        prepare(Request(str(tmp_path / "a")))
 
 
 def test_refusals(tmp_path):

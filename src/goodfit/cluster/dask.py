@@ -6,6 +6,8 @@ import logging
 import os
 import queue
 import time
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +23,10 @@ except ImportError as error:
     message = "Training on a cluster needs Dask: pip install 'goodfit[cluster]'."
     raise MissingExtraError(message) from error
 
+PATIENCE = 60  # seconds in which a scheduler that was lost may come back
+_RUNNING = "running"
 CONNECT = 30  # seconds to wait for a scheduler, and for a first worker
+_LOGGERS = ("distributed", *(f"distributed.{n}" for n in ("client", "core", "nanny", "scheduler", "worker")))
 _SETTINGS = {
     "distributed.scheduler.allowed-failures": 0,  # attempts are counted here, where causes are told apart
     "distributed.worker.multiprocessing-method": "spawn",  # a fork of JAX's threads would hang
@@ -44,12 +49,12 @@ class DaskAdapter:
     def __init__(
         self, *, workers: int | None = None, address: str | None = None, timeout: float = 3600.0
     ) -> None:
-        self._timeout = timeout
+        self._timeout, self._address = timeout, address
         self._problem, self._name, self._folder = b"", "", None
         self._began: dict[str, tuple[float, Any]] = {}
         self._attempts = 0
         self._ended: queue.SimpleQueue[tuple[str, Any]] = queue.SimpleQueue()
-        for name in ("distributed", "distributed.worker", "distributed.nanny", "distributed.scheduler"):
+        for name in _LOGGERS:
             logging.getLogger(name).setLevel(logging.CRITICAL)  # what matters is told by the outcomes
         with dask.config.set(_SETTINGS):
             self._cluster, self._client = _connect(workers, address)
@@ -67,18 +72,25 @@ class DaskAdapter:
         self._folder = None if folder is None else str(folder.resolve())
         if folder is not None:
             write_bytes(worker.problem_file(folder, self._name), problem)
-        self._client.run(worker.rest, self._name, False)
+        self._everywhere(worker.rest_now, self._name, False)
 
     def capacity(self) -> int:
-        """Return how many tasks can run at once now: one a thread."""
-        try:
-            info = self._client.scheduler_info(n_workers=-1)
-        except Exception:
+        """Return how many tasks can run at once now: one a thread; 0 where that cannot be asked."""
+        if self._client.status != _RUNNING:
             return 0
-        return sum(one["nthreads"] for one in info["workers"].values())
+        try:
+            return sum(self._client.nthreads().values())
+        except (OSError, TimeoutError, RuntimeError):  # the scheduler goes in this instant
+            return 0
 
     def submit(self, name: str, task: bytes) -> None:
-        """Begin an attempt at a task."""
+        """Begin an attempt at a task.
+
+        Raises:
+            ClusterError: the scheduler is gone, and does not come back.
+        """
+        if self._client.status != _RUNNING:
+            self._connect_again()
         self._attempts += 1
         key = f"goodfit-{name[:16]}-{os.getpid()}-{self._attempts}"
         future = self._client.submit(worker.work, task, self._folder, key=key, pure=False)
@@ -86,7 +98,13 @@ class DaskAdapter:
         future.add_done_callback(lambda done: self._ended.put((name, done)))
 
     def wait(self, seconds: float) -> list[Outcome]:
-        """Return the outcomes that have come since the last call, after so many seconds at most."""
+        """Return the outcomes that have come since the last call, after so many seconds at most.
+
+        Raises:
+            ClusterError: the scheduler is gone, and does not come back.
+        """
+        if self._client.status != _RUNNING:
+            return self._lost_with_the_scheduler()
         found = []
         until = time.monotonic() + seconds
         while not found and (left := until - time.monotonic()) > 0:
@@ -106,7 +124,7 @@ class DaskAdapter:
 
     def rest(self) -> None:
         """Let all tasks under way rest where they stand."""
-        self._client.run(worker.rest, self._name, True, wait=False)
+        self._everywhere(worker.rest_now, self._name, True)
 
     def close(self) -> None:
         """Close workers and scheduler, or what connects to them."""
@@ -119,6 +137,37 @@ class DaskAdapter:
             self._cluster.close(timeout=5)
 
     # --- inside
+
+    def _everywhere(self, function: Callable[..., Any], *arguments: Any) -> None:
+        """Let every worker do something, without waiting: one may be frozen."""
+        with suppress(OSError, TimeoutError, RuntimeError):  # no scheduler: its workers have nothing to do
+            self._client.run(function, *arguments, wait=False)
+
+    def _lost_with_the_scheduler(self) -> list[Outcome]:
+        """Connect again, and return what was under way as lost."""
+        now, began = time.monotonic(), dict(self._began)
+        self._began.clear()
+        self._connect_again()
+        text = "the scheduler was lost"
+        return [Outcome(name, "lost", None, text, "", now - then) for name, (then, _) in began.items()]
+
+    def _connect_again(self) -> None:
+        until = time.monotonic() + PATIENCE
+        with suppress(OSError, TimeoutError, RuntimeError):
+            self._client.close(timeout=1)
+        while True:
+            try:
+                _, self._client = _connect(None, self._address)
+                self._check()
+                break
+            except ClusterError as error:
+                if time.monotonic() > until:
+                    raise ClusterError(
+                        f"The scheduler is gone and did not come back in {PATIENCE} s. What was trained is "
+                        f"kept: the same command goes on with it. {error}"
+                    ) from None
+            time.sleep(1.0)
+        self._everywhere(worker.rest_now, self._name, False)
 
     def _check(self) -> None:
         """Make sure that there are workers, of this version, and send what they lack."""
@@ -153,7 +202,7 @@ class DaskAdapter:
             kind, text, who = _cause(future.exception(timeout=10))
         future.release()
         if kind == "no data":
-            self._client.run(worker.receive, self._problem)
+            self._everywhere(worker.receive_now, self._problem)
         return Outcome(name, kind, content, text, who, seconds)  # type: ignore[arg-type]
 
     def _late(self) -> list[Outcome]:
@@ -195,7 +244,7 @@ def _cause(error: BaseException | None) -> tuple[Kind, str, str]:
         return "lost", "its worker died", str(getattr(error.last_worker, "address", error.last_worker))
     if isinstance(error, NoDataError):
         return "no data", str(error), ""
-    text = f"{type(error).__name__}: {error}"
+    text = str(error)
     if isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in text or "Out of memory" in text:
         return "oom", text, ""
     return "error", text, ""

@@ -25,6 +25,16 @@ def receive(content: bytes) -> None:
     _populations[name_of(content)] = unpack_problem(content)
 
 
+async def receive_now(content: bytes) -> None:
+    """`receive`, in a form that Dask can ask for without waiting."""
+    receive(content)
+
+
+async def rest_now(problem: str, resting: bool) -> None:
+    """`rest`, in a form that Dask can ask for without waiting."""
+    rest(problem, resting)
+
+
 def rest(problem: str, resting: bool) -> None:
     """Let tasks about these data rest where they stand, or no longer."""
     (_resting.add if resting else _resting.discard)(problem)
@@ -47,7 +57,19 @@ def work(task: bytes, folder: str | None) -> Receipt:
 
     Raises:
         NoDataError: the data have to be sent first.
+        MemoryError: there is too little memory.
+        RuntimeError: anything else, in words: what is raised has to travel, whatever it holds.
     """
+    try:
+        return _work(task, folder)
+    except (MemoryError, NoDataError):
+        raise
+    except Exception as error:
+        failure = f"{type(error).__name__}: {error}"
+    raise RuntimeError(failure)
+
+
+def _work(task: bytes, folder: str | None) -> Receipt:
     problem = problem_of(task)
     population = _population(problem, folder)
     members, legs = unpack_task(population.network, task)

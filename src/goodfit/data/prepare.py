@@ -100,7 +100,7 @@ def prepare(request: Request) -> Prepared:
     task = request.task
     if task is None:
         task, why = infer_task(table.columns[target], table.kinds[target])
-        notes.append(why)
+        notes += [] if table.files else [why]  # that folders of images are classes, nobody needs to be told
     codec, y = fit_target(table, target, task=task, positive=request.positive)
     split = _split(request, table, codec, y, valid_rows)
     if request.in_folds:
@@ -177,6 +177,8 @@ def _read(request: Request) -> tuple[Table, np.ndarray | None, str, list[str]]:
     _check_folds(request)
     table = read_table(request.data, target=request.target)
     target = request.target or table.target
+    if target is None and table.files:
+        raise InputError(f"{request.data} has images and no classes: put them into sub-folders, one a class.")
     if target is None:
         columns = ", ".join(list(table.columns)[:8])
         raise InputError(
