@@ -8,6 +8,8 @@ import shutil
 import pytest
 
 from goodfit import rerun
+from goodfit.cli.study_story import show_story
+from goodfit.search.story import RoundStory, Story
 from goodfit.store.journal import Journal
 
 
@@ -27,6 +29,24 @@ def test_show_tells_rounds_ranges_and_trials(goodfit, fitted):
     assert [len(one["trials"]) for one in told["rounds"]] == [4]
     assert all(trial["text"] and trial["point"] for trial in told["rounds"][0]["trials"])
     assert told["ended"]
+
+
+def test_a_round_is_one_line_on_a_terminal_of_80_columns(capsys, monkeypatch):
+    """Broken rows look like more rounds than the report has."""
+    monkeypatch.setenv("COLUMNS", "80")
+    rounds = []
+    for place in range(12):
+        stops, keys = (12_345, 37_037, 111_111), [[0, 0]] * 3
+        one = RoundStory(place, place % 2 > 0, {"ranges": {}, "options": {}}, stops)
+        trial = {"text": "64", "point": {}, "error": 0.1, "loss": 0.1, "step": 1, "result": "", "keys": keys}
+        one.trials = {100 * place + n: trial | {"number": 100 * place + n} for n in range(100)}
+        one.reached = [100, 33, 11]
+        rounds.append(one)
+    show_story("run", {"budget": "1h"}, Story(tuple(rounds), 9.0, True, False), None)
+    shown = capsys.readouterr().out.split("Rounds")[1].split("No range")[0]
+    assert shown.count("100 → 33 → 11") == 12
+    assert "…" not in shown
+    assert len([line for line in shown.splitlines() if line.strip()]) == 12 + 3  # two of head, and a rule
 
 
 def test_show_names_what_diverged(goodfit, table, tmp_path):

@@ -65,7 +65,7 @@ def test_an_interrupted_run_is_not_said_to_have_spent_its_budget():
 
 
 def test_rounds_that_the_budget_stopped_do_not_wait():
-    assert round_rows(story(63))[0][5] == "stopped by the budget"
+    assert round_rows(story(63))[0][5] == "budget ended"
     assert round_rows(story(63, ended=False))[0][5] == "waiting"
     assert round_rows(story(630, 210))[0][5] == "2 → 1"
 

@@ -15,9 +15,9 @@ from goodfit.stats.metrics import METRICS
 
 BASELINES = {"linear": "linear model", "majority": "most common class", "mean": "mean of the training rows"}
 LOWER_IS_BETTER = ("log_loss", "rmse", "mae")
-ROUND_HEAD = (
+ROUND_HEAD = (  # narrow enough that no row is broken on a terminal of 80 columns
     *("round", "kind", "trials", "structures", "steps"),
-    *("reached 1/9 → 1/3 → end", "diverged", "lowest error"),
+    *("reached\n1/9 → 1/3 → end", "diverged", "lowest\nerror"),
 )
 _DIVERGED, _GAP, _ALONE, _DIVIDED = 0.1, 0.05, 0.8, 0.15  # from where on it is worth a word
 _FEW = 10  # rows of a class below which its share is not spoken of
@@ -348,7 +348,7 @@ def round_rows(story: Story) -> list[tuple[str, ...]]:
             str(len(one.trials)),
             str(one.structures),
             f"{one.steps:,}",
-            " → ".join(map(str, one.reached)) or ("stopped by the budget" if story.ended else "waiting"),
+            " → ".join(map(str, one.reached)) or ("budget ended" if story.ended else "waiting"),
             str(len(one.diverged)),
             digits(one.best["error"]) if one.best else "",
         )
