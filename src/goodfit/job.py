@@ -354,7 +354,7 @@ class _Job:
     def _candidates(self, search: Search) -> list[Trial]:
         """Return the trials that an ensemble may be made of, complete ones first, the best before others."""
         by_error = self.problem.by_error
-        usable = [t for t in search.trials if not t.diverged and math.isfinite(t.error)]
+        usable = [t for t in search.trials if not t.out and math.isfinite(t.error)]
         if not self.interrupted():  # what only this process remembers is not there after a kill
             usable = [t for t in usable if t.kept is not None] or usable
         usable = [t for t in usable if t.kept is not None or t.begun]

@@ -24,6 +24,7 @@ from goodfit.engine.snapshot import snapshot
 from goodfit.errors import ClusterError
 from goodfit.network import Network
 from goodfit.recipe import Recipe
+from goodfit.search.story import OUT
 from goodfit.store.arrays import sha256_of
 from goodfit.techniques.optimizers import SGD, Adam
 
@@ -198,6 +199,7 @@ def test_what_kills_its_workers_is_set_aside_and_the_others_finish(tmp_path, exp
     there.advance(some, LEGS)
     assert [m.seed for m in some if m.failed] == [poison.seed]
     assert some[3].result.startswith("set aside: lost")
+    assert some[3].result.startswith(OUT)
     assert len(told) == 1
     assert [b for b in bits(some) if b] == [b for i, b in enumerate(expected[0]) if i != 3]
     fatal = [one for one in there.attempts.records() if one["kind"] == "lost"]

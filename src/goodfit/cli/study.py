@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from goodfit.cli.ending import INTERRUPTED, interrupts_held_back
+from goodfit.cli.trainer import Cluster, Workers, trainer_of
 
 _Run = Annotated[str, typer.Argument(metavar="RUN", help="The folder of a `goodfit fit`.")]
 _AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
@@ -47,9 +48,11 @@ def study_show(
         typer.echo(f"Drawn: {', '.join(map(str, paths))}", err=as_json)
 
 
-def study_resume(ctx: typer.Context, run: _Run, as_json: _AsJson = False) -> None:
+def study_resume(
+    ctx: typer.Context, run: _Run, workers: Workers = None, cluster: Cluster = None, as_json: _AsJson = False
+) -> None:
     """Go on with a run that was stopped or killed, as its own command would."""
-    _go_on(ctx, run, None, None, as_json)
+    _go_on(ctx, run, as_json, trainer_of(workers, cluster))
 
 
 def study_extend(
@@ -62,6 +65,8 @@ def study_extend(
         str | None,
         typer.Option(metavar="FILE", help="What the added budget searches: a TOML file (docs/search.md)."),
     ] = None,
+    workers: Workers = None,
+    cluster: Cluster = None,
     as_json: _AsJson = False,
 ) -> None:
     """Give a finished run more budget: the search goes on where it ended, in another space if one is given.
@@ -69,7 +74,7 @@ def study_extend(
     The ensemble is chosen anew. If the model changes, its exam opens the sealed rows once more, and the
     result says so.
     """
-    _go_on(ctx, run, budget, space, as_json)
+    _go_on(ctx, run, as_json, trainer_of(workers, cluster), budget, space)
 
 
 def study_export(
@@ -103,7 +108,14 @@ def study_export(
     typer.echo(f"To look at them: pip install optuna-dashboard && optuna-dashboard {shlex.quote(storage)}")
 
 
-def _go_on(ctx: typer.Context, run: str, more: str | None, space: str | None, as_json: bool) -> None:
+def _go_on(
+    ctx: typer.Context,
+    run: str,
+    as_json: bool,
+    trainer: Any,
+    more: str | None = None,
+    space: str | None = None,
+) -> None:
     with interrupts_held_back():
         from goodfit.cli.live import live_events
         from goodfit.cli.output import print_json
@@ -122,7 +134,9 @@ def _go_on(ctx: typer.Context, run: str, more: str | None, space: str | None, as
                 unchanged.append(event.data["text"])
 
         started = (ctx.obj or {}).get("started")
-        result: dict[str, Any] = resume(run, more=more, space=text, on_event=told, started=started)
+        result: dict[str, Any] = resume(
+            run, more=more, space=text, on_event=told, started=started, trainer=trainer
+        )
     try_report(result, run)
     for line in unchanged:
         typer.echo(line, err=as_json)

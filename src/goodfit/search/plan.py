@@ -76,7 +76,7 @@ class Round:
         if self.at_last_stop:
             return []
         ranked = best_first(self.trials, by_error)
-        return [t for t in ranked[: max(1, round(len(ranked) * KEEP))] if not t.diverged]
+        return [t for t in ranked[: max(1, round(len(ranked) * KEEP))] if not t.out]
 
     def left(self) -> list[tuple[Recipe, float]]:
         """Return the work that is expected to be left: (recipe, steps) of one network each."""

@@ -236,7 +236,7 @@ class Search:
             return best_first([t for one in self._rounds for t in one.trials], by_error)[:KEPT_WHEN_HALTED]
         wanted = []
         for one in self._rounds:
-            last = [t for t in one.trials if not t.diverged]
+            last = [t for t in one.trials if not t.out]
             wanted += last if one.at_last_stop else one.survivors(by_error)
         return wanted
 

@@ -12,6 +12,7 @@ from goodfit.errors import RunFolderError
 from goodfit.store.journal import Journal
 
 JOURNAL = "journal-search.jsonl"
+OUT = ("diverged", "set aside")  # how the result of a trial begins that goes no further
 REST = "rest"  # the kind of a record that tells when an interrupted search rested, and nothing else
 
 
@@ -34,7 +35,7 @@ class RoundStory:
     @property
     def under_way(self) -> bool:
         """Whether networks of it still go on: the furthest that did not diverge have a stop to come."""
-        alive = [len(t["keys"]) for t in self.trials.values() if not t["result"].startswith("diverged")]
+        alive = [len(t["keys"]) for t in self.trials.values() if not t["result"].startswith(OUT)]
         return bool(alive) and max(alive) < len(self.stops)
 
     @property
@@ -75,7 +76,7 @@ class Story:
             (t["step"], one.steps)
             for one in self.rounds
             for t in one.trials.values()
-            if not t["result"].startswith("diverged")
+            if not t["result"].startswith(OUT)
         ]
         return max(seen, key=lambda one: one[0] / one[1], default=(0, self.rounds[0].steps))
 
@@ -86,9 +87,7 @@ class Story:
         these the ones of the lowest error, or loss.
         """
         full = {number: one.steps for one in self.rounds for number in one.trials}
-        seen = [
-            t for t in self.trials if math.isfinite(t["error"]) and not t["result"].startswith("diverged")
-        ]
+        seen = [t for t in self.trials if math.isfinite(t["error"]) and not t["result"].startswith(OUT)]
         first, then = ("error", "loss") if by_error else ("loss", "error")
         return sorted(seen, key=lambda t: (-t["step"] / full[t["number"]], t[first], t[then], t["number"]))
 

@@ -14,6 +14,7 @@ from goodfit.engine.legs import Evaluation, Member
 from goodfit.recipe import Recipe
 from goodfit.search.recipes import recipe_of
 from goodfit.search.space import Point, Space, Structure
+from goodfit.search.story import OUT
 
 Key = tuple[float, float]  # what trials are ranked by, lowest best
 WORST: Key = (math.inf, math.inf)
@@ -72,17 +73,22 @@ class Trial:
     @property
     def complete(self) -> bool:
         """Whether the full run was made."""
-        return self.step >= self.horizon and not self.diverged
+        return self.step >= self.horizon and not self.out
 
     @property
     def diverged(self) -> bool:
         """Whether a network left the finite numbers."""
         return self.result.startswith("diverged")
 
+    @property
+    def out(self) -> bool:
+        """Whether it goes no further: it diverged, or was set aside because its workers do not survive it."""
+        return self.result.startswith(OUT)
+
     def key(self, by_error: bool) -> Key:
         """Return what trials are ranked by, lowest best: error then loss, or loss then error; NaN last."""
         pair = (self.error, self.loss) if by_error else (self.loss, self.error)
-        return WORST if self.diverged or math.isnan(sum(pair)) else pair
+        return WORST if self.out or math.isnan(sum(pair)) else pair
 
     def at_first_stop(self, by_error: bool) -> Key:
         """Return error and loss at the first stop, where all of a round are compared; NaN if not reached."""
@@ -103,7 +109,7 @@ class Trial:
         ``shares`` say how much each fold's network counts.
         """
         step = min(m.step for m in self.members)
-        wrecks = [m.result for m in self.members if m.diverged]
+        wrecks = [m.result for m in self.members if m.diverged or m.failed]
         reached = [stop for stop in self.stops if stop <= step]
         error, loss = self._mean(shares, by_error, step)
         keys = []
