@@ -37,8 +37,19 @@ def test_a_start_leaves_the_configuration_alone(folder):
     assert os.listdir(folder.path) == ["config.json"]
     assert folder.config() == CONFIG
     folder.claim(CONFIG)
-    with pytest.raises(RunFolderError, match=r"holds another run .*seed differ"):
+    with pytest.raises(RunFolderError, match=r"holds another run .*, seed differs\)"):
         folder.claim({**CONFIG, "identity": {"seed": 1, "target": "NaN"}})
+    with pytest.raises(RunFolderError, match=r", seed, target differ\)"):
+        folder.claim({**CONFIG, "identity": {"seed": 1, "target": "y"}})
+
+
+def test_another_budget_is_told_how_to_go_on(tmp_path):
+    config = {"identity": {"budget": "10s", "seed": 0}}
+    RunFolder(tmp_path).claim(config)
+    with pytest.raises(RunFolderError, match=r"a budget of 10s\. For more: goodfit study extend .* --budget"):
+        RunFolder(tmp_path).claim({"identity": {"budget": "1min", "seed": 0}})
+    with pytest.raises(RunFolderError, match=r"budget, seed differ\)"):
+        RunFolder(tmp_path).claim({"identity": {"budget": "1min", "seed": 1}})
 
 
 def test_a_start_that_was_killed_at_once_is_repeated(tmp_path):

@@ -45,9 +45,15 @@ class RunFolder:
                     self._write(config)
         theirs, ours = self.config()["identity"], config["identity"]
         keys = [k for k in sorted({*theirs, *ours}) if theirs.get(k) != ours.get(k)]
-        if keys:
+        if keys == ["budget"]:
             raise RunFolderError(
-                f"{self.path} holds another run (in its {self.config_file.name}, {', '.join(keys)} differ): "
+                f"{self.path} holds a run with a budget of {theirs['budget']}. For more: "
+                f"goodfit study extend {self.path} --budget …; for a new run choose another --out."
+            )
+        if keys:
+            differ = f"{', '.join(keys)} {'differs' if len(keys) == 1 else 'differ'}"
+            raise RunFolderError(
+                f"{self.path} holds another run (in its {self.config_file.name}, {differ}): "
                 "choose another --out, or repeat its settings to go on with it."
             )
 
