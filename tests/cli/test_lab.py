@@ -13,6 +13,7 @@ def test_list_starts_each_line_with_the_id(goodfit):
     done = goodfit("lab", "list")
     assert done.exit_code == 0
     assert tuple(line.split()[0] for line in done.stdout.splitlines()) == IDS
+    assert not any(mark in done.stdout for mark in ("?.", ".."))
     assert tuple(json.loads(goodfit("lab", "list", "--json").stdout)) == IDS
 
 
@@ -21,11 +22,18 @@ def test_run_leaves_the_page_and_says_where(goodfit, table, tmp_path):
     done = goodfit(*words, "--out", tmp_path / "lab")
     assert done.exit_code == 0, done.output
     assert "Page:" in done.stdout
+    assert "first look" not in done.stdout
     assert done.stderr == ""
     for name in ("lab.html", "verdicts.json", "1a/DONE", "2b/curves.npz"):
         assert (tmp_path / "lab" / name).exists()
     command = json.loads((tmp_path / "lab/2b/config.json").read_text())["command"]
     assert command == f"goodfit lab run 2b --seeds 3 --data {table} --target grade"
+
+
+def test_a_quick_run_says_that_a_full_one_tells_more(goodfit, tmp_path):
+    done = goodfit("lab", "run", "2c", "--data", "iris", "--quick", "--out", tmp_path / "lab")
+    assert done.exit_code == 0, done.output
+    assert "10 seeds, no --quick" in done.stdout.splitlines()[-1]
 
 
 def test_json_is_one_object_and_drawing_again_gives_it_too(goodfit, tmp_path):

@@ -221,9 +221,10 @@ def test_what_is_no_run_is_refused(tmp_path):
         Feed(tmp_path)
     done = CliRunner().invoke(app, ["watch", str(tmp_path)])
     assert (done.exit_code, done.stdout) == (2, "")
+    assert done.stderr.startswith(f"There is no run in {tmp_path} yet: start `goodfit fit")
 
 
-def test_the_command_prints_the_address_and_ends_quietly(half, monkeypatch):
+def test_the_command_prints_the_address_and_ends_quietly(half, hostile_run, monkeypatch):
     def interrupted(self):
         raise KeyboardInterrupt
 
@@ -232,5 +233,7 @@ def test_the_command_prints_the_address_and_ends_quietly(half, monkeypatch):
     done = CliRunner().invoke(app, ["watch", str(half)])
     assert done.exit_code == 0
     assert done.stdout.startswith("http://127.0.0.1:")
+    assert done.stderr == "Ctrl-C ends the page; the run goes on.\n"
+    assert CliRunner().invoke(app, ["watch", str(hostile_run)]).stderr == "Ctrl-C ends the page.\n"
     told = json.loads(CliRunner().invoke(app, ["watch", str(half), "--json"]).stdout)
     assert told["address"].startswith("http://127.0.0.1:")

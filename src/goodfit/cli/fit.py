@@ -13,8 +13,9 @@ _Data = Annotated[
     str,
     typer.Argument(
         metavar="DATA",
-        help="A .csv, .parquet or .npz file, a folder of IDX files, or a name: digits, wine, breast_cancer, "
-        "diabetes, iris. With the environment variable GOODFIT_DATA set, also the data sets in that folder.",
+        help="A .csv or .tsv file (.gz, too), a .parquet or .npz file; a folder of IDX files, or with one "
+        "sub-folder of PNG or JPEG images a class; or a name: digits, wine, breast_cancer, diabetes, iris. "
+        "With the environment variable GOODFIT_DATA set, also the data sets in that folder.",
     ),
 ]
 _Target = Annotated[

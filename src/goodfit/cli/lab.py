@@ -46,7 +46,7 @@ def lab_list(as_json: _AsJson = False) -> None:
         print_json({name: {"title": one.title, "question": one.question} for name, one in found.items()})
         return
     for name, one in found.items():
-        typer.echo(f"{name}  {one.title}. {one.question}")
+        typer.echo(f"{name}  {one.title}{'' if one.title.endswith('?') else '.'} {one.question}")
 
 
 def lab_run(
@@ -95,6 +95,8 @@ def lab_run(
             lanes=lanes,
         )
     _tell(found, folder, as_json, print_json, show_verdicts, rows.notes)
+    if quick and not as_json:
+        typer.echo(f"This was a first look: full runs ({SEEDS} seeds, no --quick) tell more.")
     if found["interrupted"]:
         raise typer.Exit(INTERRUPTED)
 

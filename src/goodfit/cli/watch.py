@@ -24,16 +24,23 @@ def watch(
     'goodfit[watch]'.
     """
     from goodfit.cli.output import print_json
+    from goodfit.errors import RunFolderError
+    from goodfit.store.run import RunFolder
     from goodfit.watch.feed import Feed
     from goodfit.watch.server import Server
 
-    server = Server(Feed(run), port)
+    if not RunFolder(run).config_file.exists():
+        raise RunFolderError(
+            f"There is no run in {run} yet: start `goodfit fit … --out {run}` first, in another terminal."
+        )
+    feed = Feed(run)
+    server = Server(feed, port)
     with suppress(AttributeError, OSError):  # the run goes first, where there are priorities
         os.nice(10)
     if as_json:
         print_json({"run": run, "address": server.address})
     else:
         typer.echo(server.address)
-        typer.echo("Ctrl-C ends the page; the run goes on.", err=True)
+        typer.echo(f"Ctrl-C ends the page{'' if feed.finished else '; the run goes on'}.", err=True)
     with suppress(KeyboardInterrupt):
         server.run()

@@ -180,10 +180,8 @@ def _read(request: Request) -> tuple[Table, np.ndarray | None, str, list[str]]:
     if target is None and table.files:
         raise InputError(f"{request.data} has images and no classes: put them into sub-folders, one a class.")
     if target is None:
-        columns = ", ".join(list(table.columns)[:8])
-        raise InputError(
-            f"{request.data} does not say which column to predict: add --target COL ({columns}, …)."
-        )
+        names = ", ".join(list(table.columns)[:8]) + (", …" if len(table.columns) > 8 else "")
+        raise InputError(f"{request.data} does not say which column to predict: add --target COL ({names}).")
     table.require(target)
     for option in ("group", "time", "weight", "fold"):
         name = getattr(request, option)

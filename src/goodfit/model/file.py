@@ -109,6 +109,8 @@ def load_model(path: str | os.PathLike[str]) -> Model:
             raise ModelFileError(f"{path} is not a file: name a model.safetensors.")
         with open(path, "rb") as file:
             return _read(file, os.fstat(file.fileno()).st_size)
+    except FileNotFoundError:
+        raise ModelFileError(f"There is no run or model at {path}.") from None
     except OSError as error:
         raise ModelFileError(f"Cannot read the model file {path}: {error.strerror}.") from None
     except ModelFileError as error:

@@ -37,6 +37,11 @@ class Feed:
         self._records = read_records(self.path)
         self._drawn = self._draw()
 
+    @property
+    def finished(self) -> bool:
+        """Whether the run had come to its end when it was last looked at."""
+        return bool(self._records.finished)
+
     def parts(self) -> dict[str, str]:
         """Return the parts as HTML by id, in order; at most a second old where that is cheap enough."""
         with self._lock:
