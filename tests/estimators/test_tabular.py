@@ -67,6 +67,7 @@ def test_classes(classifier):
     np.testing.assert_allclose(proba.sum(axis=1), 1.0)
     assert classifier.feature_names_in_.tolist() == list(X.columns)
     score, low, high = classifier.validation_score_
+    assert repr(classifier.validation_score_) == f"Score(score={score!r}, low={low!r}, high={high!r})"
     assert 0.7 < low < score < high < 1.0
 
 

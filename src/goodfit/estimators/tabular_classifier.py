@@ -42,8 +42,8 @@ class TabularClassifier(ClassifierMixin, Tabular):
         schema_: how columns become numbers; ``schema_.dropped`` are those left out, with reasons.
         members_: the networks of the ensemble with their weights and recipes.
         plan_: how wide the networks are, how many recipes there were, and how many epochs.
-        validation_score_: (accuracy, low, high) on rows that no network saw; they chose the weights, so it
-            flatters a little.
+        validation_score_: `Score(score, low, high)`, a named tuple: accuracy with a 95 % interval, on rows
+            that no network saw; they chose the weights, so it flatters a little.
     """
 
     _parameter_constraints: dict[str, Any] = {  # noqa: RUF012

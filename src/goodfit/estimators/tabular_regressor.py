@@ -13,7 +13,7 @@ from goodfit.errors import InputError, must_be
 from goodfit.estimators.checks import as_input_error, one_column
 from goodfit.estimators.tabular import Tabular
 from goodfit.network import Network
-from goodfit.stats.intervals import score_interval
+from goodfit.stats.intervals import Score, score_interval
 from goodfit.stats.metrics import get_metric
 
 
@@ -27,8 +27,9 @@ class TabularRegressor(RegressorMixin, Tabular):
 
     Attributes:
         n_features_in_, feature_names_in_, schema_, members_, plan_: as `TabularClassifier`.
-        validation_score_: (R², low, high) on rows that no network saw; they chose the weights, so it
-            flatters a little. For several targets the mean of their R², without an interval (NaN).
+        validation_score_: `Score(score, low, high)`, a named tuple: R² with a 95 % interval, on rows that no
+            network saw; they chose the weights, so it flatters a little. For several
+            targets the mean of their R², without an interval (NaN).
     """
 
     def __init__(
@@ -146,4 +147,4 @@ class TabularRegressor(RegressorMixin, Tabular):
             self.validation_score_ = score_interval(metric, y[:, 0], found[:, 0], weight)
         else:
             scores = [metric(a, b, weight) for a, b in zip(y.T, found.T, strict=True)]
-            self.validation_score_ = float(np.mean(scores)), float("nan"), float("nan")
+            self.validation_score_ = Score(float(np.mean(scores)), float("nan"), float("nan"))

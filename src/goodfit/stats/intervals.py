@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from statistics import NormalDist
+from typing import NamedTuple
 
 import numpy as np
 
@@ -15,6 +16,14 @@ _FEWEST = 200
 _CHUNK = 2**19  # counts held at once: 4 MiB, which stay in the cache
 
 
+class Score(NamedTuple):
+    """A score on some rows, with the ends of its interval: what it may be on other rows of the kind."""
+
+    score: float
+    low: float
+    high: float
+
+
 def score_interval(
     metric: Metric,
     y: np.ndarray,
@@ -23,8 +32,8 @@ def score_interval(
     *,
     level: float = 0.95,
     seed: int = 0,
-) -> tuple[float, float, float]:
-    """Return (score, low, high) of a prediction on rows drawn independently; NaN three times if not finite.
+) -> Score:
+    """Return score, low and high of a prediction on rows drawn independently; NaN three times if not finite.
 
     Accuracy: Wilson's interval (1927), Clopper and Pearson's (1934) if all rows or none are right; with
     weights the number of rows is (Σw)²/Σw² (Kish). Others: percentiles of 1,000 bootstrap resamples, drawn
@@ -36,18 +45,18 @@ def score_interval(
     """
     score = metric(y, prediction, weights)
     if not np.isfinite(score):
-        return score, float("nan"), float("nan")
+        return Score(score, float("nan"), float("nan"))
     w = np.ones(len(y)) if weights is None else np.asarray(weights, np.float64)
     if metric.name == "accuracy":
         low, high = share_interval(score, _effective(w), level)
-        return score, low, high
+        return Score(score, low, high)
     strata = np.asarray(y) if metric.task == "classification" else np.zeros(len(y), np.int64)
     low, high = _bootstrap(metric, np.asarray(y), prediction, w, strata, level, seed)
     if low == high == score == metric.best == 1.0 and metric.task == "classification":
         classes = [k for k in np.unique(strata) if w[strata == k].sum() > 0]
         hidden = 1 - _all_right(min(_effective(w[strata == k]) for k in classes), level)
         low = 1 - hidden / len(classes)
-    return score, min(low, score), max(high, score)
+    return Score(score, min(low, score), max(high, score))
 
 
 def interval_method(metric: Metric, level: float = 0.95) -> str:
