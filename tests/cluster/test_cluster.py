@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 from goodfit.cli.main import app
 from goodfit.cluster import worker
 from goodfit.cluster.adapter import Outcome
+from goodfit.cluster.attempts import attempts_in_words
 from goodfit.cluster.dask import DaskAdapter
 from goodfit.cluster.packing import name_of, pack_problem, pack_result, pack_task, take_result, unpack_task
 from goodfit.cluster.population import ATTEMPTS
@@ -261,6 +262,16 @@ def test_an_interrupt_asks_no_more():
             members(), LEGS, should_stop=lambda: bool(adapter.submitted) and pressed()
         )
     assert adapter.current == {}
+
+
+def test_attempts_are_told_in_words(tmp_path):
+    assert attempts_in_words(tmp_path) == ""
+    rng = random.Random(0)
+    spoiled = ThreadAdapter(lambda task: rng.choice(["lost", None]))
+    population(spoiled, tmp_path).advance(members(), LEGS)
+    said = attempts_in_words(tmp_path)
+    assert "by 1 worker in" in said
+    assert " lost, and tried again." in said
 
 
 # ---- any adapter ----

@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from goodfit.cli.output import count, digits
+from goodfit.cluster.attempts import attempts_in_words
 from goodfit.errors import InputError
 from goodfit.report.words import ROUND_HEAD, ranks_by_error, reached, round_rows
 from goodfit.search.story import Story
@@ -31,6 +32,8 @@ def show_story(run: str, config: dict[str, Any], story: Story, result: dict[str,
     console.print(Text(f"{run}: {state}", style="bold"))
     began = count(len(story.trials), "trial")
     console.print(f"Budget {config['budget']}{more}; {story.seconds:.0f} s so far, {began} begun.")
+    if told := attempts_in_words(run):
+        console.print(told)
     if story.settled:
         console.print("It ended before its budget: the last rounds gained no more than noise.")
     console.print(_table("Rounds", ROUND_HEAD, round_rows(story)))

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from goodfit.cluster.adapter import Adapter, Outcome
+from goodfit.cluster.attempts import ATTEMPTS_FILE
 from goodfit.cluster.packing import name_of, pack_task, take_result
 from goodfit.cluster.worker import result_file
 from goodfit.engine.legs import Legs, Member
@@ -64,7 +65,7 @@ class ClusterPopulation(Population):
         super().__init__(*args, **rows)
         self.adapter, self._problem, self._folder, self._tell_user = adapter, problem, folder, tell
         self._taken: list[str] = []
-        self.attempts = Journal(folder / "attempts.jsonl") if folder else None
+        self.attempts = Journal(folder / ATTEMPTS_FILE) if folder else None
 
     def plan(self, recipe: Recipe) -> Plan:
         """Return how members of this structure run: as many calls at once as the cluster has threads."""

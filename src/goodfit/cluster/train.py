@@ -8,13 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from goodfit.cluster.adapter import Adapter
+from goodfit.cluster.attempts import FOLDER
 from goodfit.cluster.packing import name_of, pack_problem
 from goodfit.cluster.population import ClusterPopulation
 from goodfit.engine.population import Population
 from goodfit.errors import InputError, must_be
 from goodfit.network import Network
-
-FOLDER = "cluster"  # of a run: data, results on their way, attempts
 
 
 @contextmanager

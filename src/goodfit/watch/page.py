@@ -6,6 +6,7 @@ import math
 from html import escape
 from typing import Any
 
+from goodfit.cluster.attempts import attempts_in_words
 from goodfit.report.fit_page import fit_parts
 from goodfit.report.fit_style import FIT_STYLE
 from goodfit.report.page import document
@@ -67,6 +68,8 @@ def now_part(records: Records, now: Progress) -> Part:
         "" if now.silent is None or now.finished else f" The journal was last written {_ago(now.silent)}."
     )
     said.append(hint(f"{spent}.{written}"))
+    if told := attempts_in_words(records.run):
+        said.append(sentence(told))
     if not now.finished:
         said += _so_far(records)
     return Part("now", "Now").with_body(*said)
