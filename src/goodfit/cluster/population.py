@@ -1,11 +1,13 @@
 """A population that trains its chunks on a cluster: attempts counted, results checked, nothing lost.
 
 A task that fails is tried again, in halves if it is a chunk of several members, so that one which kills its
-workers is soon alone. After `ATTEMPTS` it is set aside, and the others finish.
+workers is soon alone. After `ATTEMPTS` failures it is set aside, and the others finish. Where other tasks are
+lost as well, it takes more failures than befall them in as much time: an unlucky network is no deadly one.
 """
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -23,7 +25,8 @@ from goodfit.engine.population import Population
 from goodfit.recipe import Recipe
 from goodfit.store.journal import Journal
 
-ATTEMPTS = 3
+ATTEMPTS, MOST_ATTEMPTS = 3, 30
+_CHANCE = 0.001  # that as many failures are bad luck
 _TICK = 0.2  # seconds between looks at whether to stop
 
 
@@ -40,6 +43,7 @@ class _Job:
     task: bytes
     name: str
     failures: int = 0
+    seconds: float = 0.0  # that its attempts took
     sent: bool = False  # the data, to the worker that lacked them
 
 
@@ -65,6 +69,7 @@ class ClusterPopulation(Population):
         super().__init__(*args, **rows)
         self.adapter, self._problem, self._folder, self._tell_user = adapter, problem, folder, tell
         self._taken: list[str] = []
+        self._failures, self._seconds = 0, 0.0  # of all tasks
         self.attempts = Journal(folder / ATTEMPTS_FILE) if folder else None
 
     def plan(self, recipe: Recipe) -> Plan:
@@ -114,9 +119,9 @@ class ClusterPopulation(Population):
             for name in running:
                 self.adapter.cancel(name)
 
-    def _job(self, chunk: list[Member], legs: Legs, failures: int = 0) -> _Job:
+    def _job(self, chunk: list[Member], legs: Legs, failures: int = 0, seconds: float = 0.0) -> _Job:
         task = pack_task(self._problem, chunk, legs)
-        return _Job(chunk, legs, task, name_of(task), failures)
+        return _Job(chunk, legs, task, name_of(task), failures, seconds)
 
     def _begin(self, job: _Job, running: dict[str, _Job], told: Callable[[Member], None]) -> None:
         """Take a result that a worker left here before, or submit the task."""
@@ -135,6 +140,8 @@ class ClusterPopulation(Population):
                 take_result(self.network, job.chunk, self._content(job, outcome))
             except (OSError, ValueError) as error:
                 kind, text = "lost", f"its result cannot be read ({error})"
+        self._seconds += outcome.seconds
+        job.seconds += outcome.seconds
         self._note(job, outcome._replace(kind=kind, text=text))
         if kind == "done":
             for member in job.chunk:
@@ -144,14 +151,25 @@ class ClusterPopulation(Population):
             job.sent = True
             return [job]
         job.failures += 1
+        self._failures += 1
         if len(job.chunk) > 1:
             half = len(job.chunk) // 2
-            return [self._job(part, job.legs, job.failures) for part in (job.chunk[:half], job.chunk[half:])]
-        if job.failures < ATTEMPTS:
+            parts = (job.chunk[:half], job.chunk[half:])
+            return [self._job(part, job.legs, job.failures, job.seconds) for part in parts]
+        if not self._is_deadly(job):
             return [job]
         job.chunk[0].failed = f"{kind} {job.failures} times"
         self._tell_user(f"A network is set aside: {kind} {job.failures} times, the last: {text}.")
         return []
+
+    def _is_deadly(self, job: _Job) -> bool:
+        """Tell whether a task failed more often than what befalls the others would explain."""
+        if not ATTEMPTS <= job.failures < MOST_ATTEMPTS:
+            return job.failures >= MOST_ATTEMPTS
+        others = self._failures - job.failures
+        expected = others * job.seconds / max(self._seconds - job.seconds, 1e-9)
+        fewer = sum(expected**n / math.factorial(n) for n in range(job.failures))
+        return 1.0 - math.exp(-expected) * fewer < _CHANCE  # Poisson: that many or more
 
     def _content(self, job: _Job, outcome: Outcome) -> bytes:
         if outcome.content is not None:
