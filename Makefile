@@ -47,6 +47,7 @@ gallery: $(VENV)/.ready
 # The site, build/site/index.html: every warning is an error, and no page loads anything from another host.
 docs: $(VENV)/.ready
 	$(BIN)/python -m sphinx -q -W --keep-going -E -b html -d build/site-doctrees docs build/site
+	@echo "The site: build/site/index.html"
 
 clean:
 	rm -rf $(VENV) build dist .pytest_cache .ruff_cache .hypothesis

@@ -1,4 +1,4 @@
-"""The README cannot rot: its blocks are run as they stand, in order, in one folder."""
+"""The README cannot rot: its blocks run in order, in one folder, as they stand but for time and set-up."""
 
 from __future__ import annotations
 
@@ -41,8 +41,11 @@ def folder(tmp_path_factory) -> Path:
 @pytest.mark.parametrize(("language", "code"), BLOCKS, ids=[f"{i}-{b[0]}" for i, b in enumerate(BLOCKS)])
 def test_block_runs(folder, language, code):
     """Later blocks use what earlier ones leave, so they run in order."""
+    code = code.replace("--budget 1min", "--budget 10s")
     command = {"bash": ["bash", "-euo", "pipefail", "-c", code], "python": [sys.executable, "-c", code]}
     assert language in command, f"a block of {language or 'no language'} is not run: name what to run it with"
+    if code.startswith("python3 -m venv"):
+        pytest.skip("an environment of 1 GB is not installed for a test")
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
     done = subprocess.run(
         command[language], cwd=folder, env={**os.environ, "PATH": path}, capture_output=True, text=True
