@@ -16,6 +16,9 @@ ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
 
+# What serves until it is ended is ended after a few seconds; by then it has told its address.
+WATCHED = r"\1 > watched & sleep 5; kill $!; wait $! || true; grep -q http: watched"
+
 
 def write_customers(folder: Path) -> None:
     """The table that the README speaks of, and new rows for it."""
@@ -42,6 +45,7 @@ def folder(tmp_path_factory) -> Path:
 def test_block_runs(folder, language, code):
     """Later blocks use what earlier ones leave, so they run in order."""
     code = code.replace("--budget 1min", "--budget 10s")
+    code = re.sub(r"(goodfit watch \S+).*", WATCHED, code)
     command = {"bash": ["bash", "-euo", "pipefail", "-c", code], "python": [sys.executable, "-c", code]}
     assert language in command, f"a block of {language or 'no language'} is not run: name what to run it with"
     if code.startswith("python3 -m venv"):
