@@ -187,14 +187,16 @@ SCENARIOS: dict[str, tuple[Callable[..., int], tuple[str, str]]] = {
 }
 
 
-def table_of(out: Path) -> str:
-    """Return a hash of the search's final table: every trial with its scores and steps."""
+def trials_of(out: Path) -> list[dict[str, Any]]:
+    """Return what became of every trial of a study."""
     from goodfit.search.story import read_story
 
-    rows = [
-        (t["number"], t["text"], t["error"], t["loss"], t["step"], t["result"])
-        for t in read_story(out).trials
-    ]
+    return read_story(out).trials
+
+
+def table_of(out: Path) -> str:
+    """Return a hash of the search's final table: every trial with its scores and steps."""
+    rows = [(t["number"], t["text"], t["error"], t["loss"], t["step"], t["result"]) for t in trials_of(out)]
     return hashlib.sha256(repr(rows).encode()).hexdigest()
 
 
@@ -221,6 +223,7 @@ def measured(
         "faults": faults,
         "attempts": dict(Counter(one["kind"] for one in attempts)),
         "twice": sum(n - 1 for n in computed.values()),
+        "set aside": [t["number"] for t in trials_of(out) if t["result"].startswith("set aside")],
         "same table": bool(model) and table_of(out) == expected[0],
         "same model": model == expected[1],
     }
