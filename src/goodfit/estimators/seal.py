@@ -64,7 +64,8 @@ class Seal:
     Raises:
         InputError: too few rows, unequal lengths, missing targets.
 
-    Warns of sealed rows whose inputs also occur among the others, and of columns that look like owners of rows.
+    Warns of sealed rows whose inputs also occur among the others, and of columns that look like owners of
+    rows.
     """
 
     def __init__(
