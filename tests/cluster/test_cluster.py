@@ -359,6 +359,15 @@ def test_a_cluster_that_cannot_be_used_is_said(tmp_path, monkeypatch, words, say
 
 
 def test_no_worker_is_said(monkeypatch):
-    monkeypatch.setattr("goodfit.cluster.dask.CONNECT", 1)
+    class Lonely:
+        status = "running"
+
+        def wait_for_workers(self, n_workers, timeout):
+            raise TimeoutError
+
+        def close(self, timeout):
+            pass
+
+    monkeypatch.setattr("goodfit.cluster.dask._connect", lambda workers, address: (None, Lonely()))
     with pytest.raises(ClusterError, match="No worker"):
-        DaskAdapter(workers=0)
+        DaskAdapter(address="tcp://127.0.0.1:1")

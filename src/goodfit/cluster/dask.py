@@ -234,6 +234,8 @@ def _connect(workers: int | None, address: str | None) -> tuple[Any, Any]:
         if address is not None and Path(address).exists():
             return None, Client(scheduler_file=address, timeout=CONNECT, set_as_default=False)
         return None, Client(address, timeout=CONNECT, set_as_default=False)
+    except AssertionError:  # what Dask raises where its own threads do not come up in time
+        raise ClusterError("Dask did not start within 10 s on this machine: try again.") from None
     except (OSError, TimeoutError, ValueError) as error:
         raise ClusterError(f"No Dask scheduler answers at {address}: {error}.") from None
 
