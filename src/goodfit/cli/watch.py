@@ -23,6 +23,8 @@ def watch(
     nothing. From another machine: ssh -L PORT:127.0.0.1:PORT HOST. Needs an extra: pip install
     'goodfit[watch]'.
     """
+    with suppress(AttributeError, OSError):  # the run goes first, where there are priorities
+        os.nice(10)
     from goodfit.cli.output import print_json
     from goodfit.errors import RunFolderError
     from goodfit.store.run import RunFolder
@@ -35,8 +37,6 @@ def watch(
         )
     feed = Feed(run)
     server = Server(feed, port)
-    with suppress(AttributeError, OSError):  # the run goes first, where there are priorities
-        os.nice(10)
     if as_json:
         print_json({"run": run, "address": server.address})
     else:
