@@ -18,14 +18,12 @@ from pathlib import Path
 import pytest
 
 from goodfit.cli.report import write_report
-from goodfit.search.story import JOURNAL
 from goodfit.watch.feed import Feed
 from goodfit.watch.server import Server
 
 BAD = "<img src=x onerror=alert(1)></script>\"'&amp;"
 PICTURES = Path(__file__).resolve().parents[2] / "build" / "pages"
 DRIVER, CHROMIUM = shutil.which("chromedriver"), shutil.which("chromium") or shutil.which("google-chrome")
-ENDS = ("DONE", "result.json", "insights.json", "model.safetensors")
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(not (DRIVER and CHROMIUM), reason="Chromium and its driver are not installed"),
@@ -119,13 +117,7 @@ def test_the_report_is_whole_offline(browser, hostile_run):
     check(browser, "report", path.as_uri())
 
 
-def test_the_live_page_follows_the_run(browser, hostile_run, tmp_path):
-    half = tmp_path / "half"
-    shutil.copytree(hostile_run, half)
-    for name in ENDS:
-        (half / name).unlink()
-    journal = half / JOURNAL
-    journal.write_bytes(b"".join(journal.read_bytes().splitlines(keepends=True)[:2]))
+def test_the_live_page_follows_the_run(browser, half, bring_to_its_end):
     server = Server(Feed(half))
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
@@ -136,8 +128,7 @@ def test_the_live_page_follows_the_run(browser, hostile_run, tmp_path):
             "return [...document.querySelectorAll('details')].map((one) => one.open = true)"
         )
         check(browser, "live", f"http://127.0.0.1:{server.port}/")
-        for name in (JOURNAL, *ENDS):
-            shutil.copy(hostile_run / name, half / name)
+        bring_to_its_end()
         until = time.monotonic() + 20
         while browser.run("return document.getElementById('answer') === null"):
             assert time.monotonic() < until

@@ -6,7 +6,6 @@ import http.client
 import json
 import os
 import platform
-import shutil
 import threading
 import urllib.parse
 
@@ -23,19 +22,6 @@ from goodfit.watch.progress import progress_of
 from goodfit.watch.server import Server
 
 BAD = "<img src=x onerror=alert(1)></script>\"'&amp;"
-ENDS = ("DONE", "result.json", "insights.json", "model.safetensors")
-
-
-@pytest.fixture
-def half(hostile_run, tmp_path):
-    """A run whose journal ends before its search does."""
-    folder = tmp_path / "half"
-    shutil.copytree(hostile_run, folder)
-    for name in ENDS:
-        (folder / name).unlink()
-    journal = folder / JOURNAL
-    journal.write_bytes(b"".join(journal.read_bytes().splitlines(keepends=True)[:2]))
-    return folder
 
 
 @pytest.fixture
@@ -124,7 +110,7 @@ def test_a_port_that_is_taken_is_said(server, half):
 # ---- what it shows ----
 
 
-def test_changes_come_as_they_are_written(server, half, hostile_run):
+def test_changes_come_as_they_are_written(server, bring_to_its_end):
     answer = ask(server, "/events", cookie=cookie_of(server))
     assert answer.headers["content-type"].startswith("text/event-stream")
     told = events(answer)
@@ -133,9 +119,7 @@ def test_changes_come_as_they_are_written(server, half, hostile_run):
     assert set(first["parts"]) == set(first["order"])
     assert "answer" not in first["order"]
     assert "Nobody works on this run" in first["parts"]["now"]
-    for name in ENDS:
-        shutil.copy(hostile_run / name, half / name)
-    shutil.copy(hostile_run / JOURNAL, half / JOURNAL)
+    bring_to_its_end()
     for later in told:
         if "answer" in later["order"]:
             break

@@ -86,9 +86,7 @@ class ClusterPopulation(Population):
     ) -> None:
         """Train ``members`` on; see `Population.advance`. ``on_leg`` is called when a chunk comes back."""
         self.sweep()
-        each = [legs] * len(members) if isinstance(legs, Legs) else legs
-        goes_on = [(m, one) for m, one in zip(members, each, strict=True) if self._goes_on(m, one)]
-        waiting = deque(self._job(chunk, one) for chunk, one in self._chunks(goes_on))
+        waiting = deque(self._job(*task) for task in self._tasks(members, legs))
         told = on_leg or _untold
         running: dict[str, _Job] = {}
         resting = False

@@ -38,10 +38,7 @@ class Population(Shared):
         When ``should_stop()`` turns true, the members under way rest where they stand, evaluated, and no
         other begins.
         """
-        each = [legs] * len(members) if isinstance(legs, Legs) else legs
-        tasks = self._chunks(
-            [(m, one) for m, one in zip(members, each, strict=True) if self._goes_on(m, one)]
-        )
+        tasks = self._tasks(members, legs)
         lock = threading.Lock()
 
         def told(member: Member) -> None:
@@ -67,6 +64,13 @@ class Population(Shared):
                 for future in futures:
                     future.cancel()
                 raise
+
+    def _tasks(
+        self, members: Sequence[Member], legs: Legs | Sequence[Legs]
+    ) -> list[tuple[list[Member], Legs]]:
+        """Return the chunks of those that go on, each with how far."""
+        each = [legs] * len(members) if isinstance(legs, Legs) else legs
+        return self._chunks([(m, one) for m, one in zip(members, each, strict=True) if self._goes_on(m, one)])
 
     @staticmethod
     def _goes_on(member: Member, legs: Legs) -> bool:

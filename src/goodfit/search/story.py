@@ -34,9 +34,17 @@ class RoundStory:
 
     @property
     def under_way(self) -> bool:
-        """Whether networks of it still go on: the furthest that did not diverge have a stop to come."""
-        alive = [len(t["keys"]) for t in self.trials.values() if not t["result"].startswith(OUT)]
-        return bool(alive) and max(alive) < len(self.stops)
+        """Whether networks of it still go on: the furthest that are not out have a stop to come."""
+        return bool(self._alive) and len(self.unfinished) == len(self._alive)
+
+    @property
+    def unfinished(self) -> list[dict[str, Any]]:
+        """The trials that are not out and have stops to come."""
+        return [t for t in self._alive if len(t["keys"]) < len(self.stops)]
+
+    @property
+    def _alive(self) -> list[dict[str, Any]]:
+        return [t for t in self.trials.values() if not t["result"].startswith(OUT)]
 
     @property
     def structures(self) -> int:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from html import escape
-from typing import Any
 
 from goodfit.cluster.attempts import attempts_in_words
 from goodfit.report.fit_page import fit_parts
@@ -99,9 +98,7 @@ def _so_far(records: Records) -> list[str]:
     if story is None:
         return []
     trials = story.trials
-    alive = [
-        t for one in story.rounds if one.under_way for t in one.trials.values() if _goes_on(t, one.stops)
-    ]
+    alive = [t for one in story.rounds if one.under_way for t in one.unfinished]
     facts = {
         "Trials begun": f"{len(trials):,}",
         "Rounds": str(len(story.rounds)),
@@ -119,10 +116,6 @@ def _so_far(records: Records) -> list[str]:
         seen = count(len(ranked), "trial")
         said.append(hint(f"On the rows that choose among {seen}, so it flatters; the exam comes at the end."))
     return said
-
-
-def _goes_on(trial: dict[str, Any], stops: tuple[int, ...]) -> bool:
-    return not trial["result"].startswith("diverged") and len(trial["keys"]) < len(stops)
 
 
 def live_page(records: Records, parts: dict[str, str]) -> str:
