@@ -77,6 +77,8 @@ class ThreadAdapter:
 
     def offer(self, problem, folder):
         self.problem, self.folder = problem, folder
+        if folder is not None:
+            worker.problem_file(folder, name_of(problem)).write_bytes(problem)
         worker.receive(problem)
         worker.rest(name_of(problem), False)
 
@@ -186,6 +188,27 @@ def test_losses_on_the_way_change_nothing(tmp_path, expected, seed):
     assert len(told) == sum(bool(m.failed) for m in some)
     kinds = [one["kind"] for one in there.attempts.records()]
     assert kinds.count("done") >= sum(not m.failed for m in some) // 8
+
+
+def test_a_folder_of_the_same_path_on_another_machine_is_left_alone(tmp_path, expected):
+    adapter, some = ThreadAdapter(), members()
+    there = population(adapter, tmp_path)
+    worker.problem_file(adapter.folder, name_of(adapter.problem)).unlink()  # as if it were another's
+    there.advance(some, LEGS)
+    assert bits(some) == expected[0]
+    assert not list(tmp_path.rglob("result-*"))
+
+
+def test_an_innocent_among_many_losses_is_tried_on(tmp_path, expected):
+    rng, lock = random.Random(0), threading.Lock()
+
+    def spoil(task):
+        with lock:
+            return "lost" if rng.random() < 0.7 else None  # by no fault of the network's
+
+    there, some = population(ThreadAdapter(spoil), tmp_path), members()
+    there.advance(some, LEGS)
+    assert bits(some) == expected[0]
 
 
 def test_what_kills_its_workers_is_set_aside_and_the_others_finish(tmp_path, expected):

@@ -1,13 +1,14 @@
 """A population that trains its chunks on a cluster: attempts counted, results checked, nothing lost.
 
 A task that fails is tried again, in halves if it is a chunk of several members, so that one which kills its
-workers is soon alone. After `ATTEMPTS` failures it is set aside, and the others finish. Where other tasks are
-lost as well, it takes more failures than befall them in as much time: an unlucky network is no deadly one.
+workers is soon alone. After `ATTEMPTS` failures alone it waits until the others have finished. It is then set
+aside, unless they were lost as often as that might be bad luck: an unlucky network is no deadly one.
 """
 
 from __future__ import annotations
 
 import math
+import os
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -26,7 +27,7 @@ from goodfit.recipe import Recipe
 from goodfit.store.journal import Journal
 
 ATTEMPTS, MOST_ATTEMPTS = 3, 30
-_CHANCE = 0.001  # that as many failures are bad luck
+_CHANCE = 1e-6  # that as many failures are bad luck: asked after each of them, in studies of thousands
 _TICK = 0.2  # seconds between looks at whether to stop
 
 
@@ -36,7 +37,7 @@ def _untold(member: Member) -> None:
 
 @dataclass(eq=False)
 class _Job:
-    """A chunk on its way, and how often it was tried, alone or in a larger chunk."""
+    """A chunk on its way, and how often it was tried."""
 
     chunk: list[Member]
     legs: Legs
@@ -44,6 +45,8 @@ class _Job:
     name: str
     failures: int = 0
     seconds: float = 0.0  # that its attempts took
+    last: tuple[str, str] = ("", "")  # kind and text of the last failure
+    shared: int = 0  # failures of larger chunks that it was in: its own, or those of a neighbour
     sent: bool = False  # the data, to the worker that lacked them
 
 
@@ -69,7 +72,8 @@ class ClusterPopulation(Population):
         super().__init__(*args, **rows)
         self.adapter, self._problem, self._folder, self._tell_user = adapter, problem, folder, tell
         self._taken: list[str] = []
-        self._failures, self._seconds = 0, 0.0  # of all tasks
+        self._attempts, self._failures, self._seconds = 0, 0, 0.0  # of all tasks
+        self._suspects: list[_Job] = []
         self.attempts = Journal(folder / ATTEMPTS_FILE) if folder else None
 
     def plan(self, recipe: Recipe) -> Plan:
@@ -90,17 +94,21 @@ class ClusterPopulation(Population):
         told = on_leg or _untold
         running: dict[str, _Job] = {}
         resting = False
+        self._suspects.clear()
         with self._cancelled_at_the_end(running):
-            while waiting or running:
+            while waiting or running or self._suspects:
                 if not resting and should_stop():
                     resting = True
-                    waiting.clear()
                     self.adapter.rest()
+                if resting:
+                    waiting.clear()
+                    self._suspects.clear()
+                elif not (waiting or running):
+                    waiting.extend(self._judged())
                 while waiting and len(running) < max(1, self.adapter.capacity()):
                     self._begin(waiting.popleft(), running, told)
                 for outcome in self.adapter.wait(_TICK) if running else ():
-                    again = self._end(running.pop(outcome.name), outcome, told)
-                    waiting.extendleft(() if resting else again)
+                    waiting.extendleft(self._end(running.pop(outcome.name), outcome, told))
 
     def sweep(self) -> None:
         """Take away the results that were taken over, once what they led to is written down elsewhere."""
@@ -117,9 +125,9 @@ class ClusterPopulation(Population):
             for name in running:
                 self.adapter.cancel(name)
 
-    def _job(self, chunk: list[Member], legs: Legs, failures: int = 0, seconds: float = 0.0) -> _Job:
+    def _job(self, chunk: list[Member], legs: Legs, shared: int = 0) -> _Job:
         task = pack_task(self._problem, chunk, legs)
-        return _Job(chunk, legs, task, name_of(task), failures, seconds)
+        return _Job(chunk, legs, task, name_of(task), shared=shared)
 
     def _begin(self, job: _Job, running: dict[str, _Job], told: Callable[[Member], None]) -> None:
         """Take a result that a worker left here before, or submit the task."""
@@ -138,6 +146,7 @@ class ClusterPopulation(Population):
                 take_result(self.network, job.chunk, self._content(job, outcome))
             except (OSError, ValueError) as error:
                 kind, text = "lost", f"its result cannot be read ({error})"
+        self._attempts += 1
         self._seconds += outcome.seconds
         job.seconds += outcome.seconds
         self._note(job, outcome._replace(kind=kind, text=text))
@@ -151,21 +160,35 @@ class ClusterPopulation(Population):
         job.failures += 1
         self._failures += 1
         if len(job.chunk) > 1:
-            half = len(job.chunk) // 2
-            parts = (job.chunk[:half], job.chunk[half:])
-            return [self._job(part, job.legs, job.failures, job.seconds) for part in parts]
+            half, known = len(job.chunk) // 2, job.shared + job.failures
+            return [self._job(part, job.legs, known) for part in (job.chunk[:half], job.chunk[half:])]
+        job.last = kind, text
         if not self._is_deadly(job):
             return [job]
-        job.chunk[0].failed = f"{kind} {job.failures} times"
-        self._tell_user(f"A network is set aside: {kind} {job.failures} times, the last: {text}.")
+        self._suspects.append(job)
         return []
+
+    def _judged(self) -> list[_Job]:
+        """Set aside those that still look deadly now that the others are done; return the rest."""
+        suspects, self._suspects = self._suspects, []
+        acquitted = []
+        for job in suspects:
+            if not self._is_deadly(job):
+                acquitted.append(job)
+                continue
+            kind, text = job.last
+            job.chunk[0].failed = f"{kind} {job.failures} times"
+            self._tell_user(f"A network is set aside: {kind} {job.failures} times, the last: {text}.")
+        return acquitted
 
     def _is_deadly(self, job: _Job) -> bool:
         """Tell whether a task failed more often than what befalls the others would explain."""
         if not ATTEMPTS <= job.failures < MOST_ATTEMPTS:
             return job.failures >= MOST_ATTEMPTS
-        others = self._failures - job.failures
-        expected = others * job.seconds / max(self._seconds - job.seconds, 1e-9)
+        others = self._failures - job.failures - job.shared
+        tries = job.failures / max(self._attempts - job.failures, 1)
+        time = job.seconds / max(self._seconds - job.seconds, 1e-9)
+        expected = others * max(tries, time)
         fewer = sum(expected**n / math.factorial(n) for n in range(job.failures))
         return 1.0 - math.exp(-expected) * fewer < _CHANCE  # Poisson: that many or more
 
@@ -173,6 +196,7 @@ class ClusterPopulation(Population):
         if outcome.content is not None:
             return outcome.content
         assert self._folder is not None, "a worker wrote a result where there is no folder"
+        os.listdir(self._folder)  # a network file system may still remember that the file was not there
         content = result_file(self._folder, job.name).read_bytes()
         self._taken.append(job.name)
         return content

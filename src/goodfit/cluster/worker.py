@@ -75,7 +75,8 @@ def _work(task: bytes, folder: str | None) -> Receipt:
     members, legs = unpack_task(population.network, task)
     population.advance(members, legs, should_stop=lambda: problem in _resting)
     result = pack_result(members)
-    if folder is not None and problem not in _resting:  # what rests is not what the task's name stands for
+    rests = problem in _resting  # then the result is not what the task's name stands for
+    if folder is not None and not rests and problem_file(folder, problem).exists():  # no other of that path
         try:
             write_bytes(result_file(folder, name_of(task)), result)
             return Receipt(_me(), None)
