@@ -51,10 +51,10 @@ import os
 from goodfit.cluster import worker
 from goodfit.cluster.packing import unpack_task
 def deadly(network, task):
-    members, legs = unpack_task(network, task)
+    members, *told = unpack_task(network, task)
     if any(m.seed == 5 for m in members):
         os.kill(os.getpid(), 9)
-    return members, legs
+    return members, *told
 worker.unpack_task = deadly
 """
 

@@ -54,7 +54,7 @@ def trainer(key: str, members: int, device: Any) -> Callable[[int], float]:
     from goodfit.engine.population import Population
 
     task = TASKS[key]
-    population = Population(task.network, task.given, task.rows[1], chunk=members, device=device)
+    population = Population(task.network, task.given, task.rows[1], chunk=members, devices=[device])
     return functools.partial(seconds_of, population, task.recipe, members)
 
 

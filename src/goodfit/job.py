@@ -14,7 +14,7 @@ from typing import Any
 
 from goodfit.cores import available_cores
 from goodfit.data.prepare import Request, prepare
-from goodfit.engine.plan import check_memory, flops_per_step, member_bytes, plan_for
+from goodfit.engine.plan import check_memory, check_overrides, flops_per_step, member_bytes
 from goodfit.engine.population import Member, Population
 from goodfit.engine.program import use_cache
 from goodfit.errors import InputError, must_be
@@ -23,7 +23,6 @@ from goodfit.model.build import choose_ensemble
 from goodfit.model.model import Model
 from goodfit.model.problem import Problem, make_problem
 from goodfit.network import Network
-from goodfit.recipe import Recipe
 from goodfit.result import conclude, found_by
 from goodfit.search.budget import Budget, parse_budget
 from goodfit.search.plan import ENOUGH, EXPLORE, FULL_RUNS, HALVING, NOMINAL, Extension, Settings
@@ -93,7 +92,7 @@ def run_fit(
     budget = parse_budget(settings.budget) if settings.budget else None
     if settings.seed < 0:
         raise must_be("--seed", "a whole number >= 0", settings.seed)
-    plan_for(Recipe(), chunk=settings.chunk, lanes=settings.lanes)
+    check_overrides(settings.chunk, settings.lanes)
     space = recipe_space(parse_space(settings.space)) if settings.space else None
     _sampler(settings.sampler)
     _choose_device(settings.device)
@@ -234,7 +233,8 @@ class _Job:
         model = Model(chosen.members, data.schema, data.codec, data.target)
         trained = [one for place in chosen.weights() for one in networks[place]]
         training = [
-            _training(one, len(data.train.x)) | {"temperature": m.temperature}
+            _training(one, len(data.train.x))
+            | {"temperature": m.temperature, "chunk": search.population.plan(one.recipe).chunk}
             for one, m in zip(trained, chosen.members, strict=True)
         ]
         return conclude(problem, model, result, training, self.folder, self.tell, self._exam_now())
@@ -262,7 +262,7 @@ class _Job:
             chunk=self.settings.chunk,
             lanes=self.settings.lanes,
         )
-        self._forecast(space, full_run)
+        self._forecast(population, space, full_run)
         return Search(
             population,
             space,
@@ -309,18 +309,17 @@ class _Job:
         rate = 2 * NOMINAL * available_cores()
         return self.budget.seconds * rate / (8 * 0.5 * full_run)
 
-    def _forecast(self, space: Space, full_run: int) -> None:
+    def _forecast(self, population: Population, space: Space, full_run: int) -> None:
         recipes = [typical(space, structure) for structure in space.variations()]
         each = max(member_bytes(self.problem.network, recipe) for recipe in recipes)
         data = self.problem.data
         candidates = ENOUGH * len(self.problem.folds or [None])
         needed = each * (candidates + 20) + 3 * (data.train.x.nbytes + data.valid.x.nbytes)
         check_memory(needed, "This run")
-        lanes = self.settings.lanes or available_cores()
-        members = self.budget.members
+        plan, members = population.plan(recipes[0]), self.budget.members
         if self.budget.seconds is not None:
             cost = flops_per_step(self.problem.network, recipes[0]) * full_run
-            runs = min(max(self.budget.seconds * NOMINAL * lanes / cost, FULL_RUNS), 40 * FULL_RUNS)
+            runs = min(max(self.budget.seconds * NOMINAL * plan.lanes / cost, FULL_RUNS), 40 * FULL_RUNS)
             members = round(min(runs * (EXPLORE / HALVING + 1 - EXPLORE), 8 * self.budget.seconds))
         elif self.budget.steps is not None:
             members = round(FULL_RUNS * (EXPLORE / HALVING + 1 - EXPLORE))
@@ -334,7 +333,9 @@ class _Job:
                     "bytes": needed,
                     "structures": space.size(),
                     "steps": full_run,
-                    "lanes": lanes,
+                    "lanes": plan.lanes,
+                    "chunk": plan.chunk,
+                    "platform": population.hardware.platform,
                 },
             )
         )

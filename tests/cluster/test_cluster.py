@@ -19,6 +19,7 @@ from goodfit.cluster.dask import DaskAdapter
 from goodfit.cluster.packing import name_of, pack_problem, pack_result, pack_task, take_result, unpack_task
 from goodfit.cluster.population import ATTEMPTS
 from goodfit.cluster.train import on_adapter
+from goodfit.engine.hardware import Hardware
 from goodfit.engine.legs import Legs, Member
 from goodfit.engine.population import Population
 from goodfit.engine.snapshot import snapshot
@@ -40,6 +41,7 @@ ROWS = {
     "holdout": (X[200:], Y[200:], np.ones((1, 100), np.float32)),
 }
 LEGS = Legs(40, 10)
+CPU = Hardware("cpu", 1, None)
 
 
 def members(n=10):
@@ -69,8 +71,8 @@ def expected():
 class ThreadAdapter:
     """Tasks in threads of this process; ``spoil(task)`` names what becomes of an attempt instead."""
 
-    def __init__(self, spoil=lambda task: None, threads=2):
-        self.spoil, self.threads = spoil, threads
+    def __init__(self, spoil=lambda task: None, threads=2, kind=CPU):
+        self.spoil, self.threads, self.kind = spoil, threads, kind
         self.ended: queue.SimpleQueue = queue.SimpleQueue()
         self.current: dict[str, object] = {}
         self.submitted: list[str] = []
@@ -84,6 +86,9 @@ class ThreadAdapter:
 
     def capacity(self):
         return self.threads
+
+    def hardware(self):
+        return self.kind
 
     def submit(self, name, task):
         assert name not in self.current
@@ -129,19 +134,19 @@ def population(adapter, folder=None, told=None):
 
 
 def test_a_task_is_named_by_what_it_is():
-    one, other = (pack_task("p", members()[:3], LEGS) for _ in range(2))
+    one, other = (pack_task("p", members()[:3], LEGS, 4) for _ in range(2))
     assert one == other
-    assert name_of(one) != name_of(pack_task("p", members()[:2], LEGS))
-    assert name_of(one) != name_of(pack_task("q", members()[:3], LEGS))
-    assert name_of(one) != name_of(pack_task("p", members()[:3], Legs(41, 10)))
+    assert name_of(one) != name_of(pack_task("p", members()[:2], LEGS, 4))
+    assert name_of(one) != name_of(pack_task("q", members()[:3], LEGS, 4))
+    assert name_of(one) != name_of(pack_task("p", members()[:3], Legs(41, 10), 4))
 
 
 def test_members_come_through_whole():
     some = members()[:3]
     some[0].rows, some[0].judged = np.arange(50), np.arange(20)
     Population(NETWORK, **ROWS).advance(some[:2], LEGS)
-    found, legs = unpack_task(NETWORK, pack_task("p", some, LEGS))
-    assert legs == LEGS
+    found, legs, chunk = unpack_task(NETWORK, pack_task("p", some, LEGS, 4))
+    assert (legs, chunk) == (LEGS, 4)
     assert bits(found) == bits(some)
     assert (found[0].rows == some[0].rows).all()
     assert found[2].state is None
@@ -209,6 +214,28 @@ def test_an_innocent_among_many_losses_is_tried_on(tmp_path, expected):
     there, some = population(ThreadAdapter(spoil), tmp_path), members()
     there.advance(some, LEGS)
     assert bits(some) == expected[0]
+
+
+def test_chunks_are_halved_where_a_worker_runs_out_of_memory(tmp_path):
+    def spoil(task):
+        return "oom" if unpack_task(NETWORK, task)[2] > 2 else None
+
+    there, some, told = population(ThreadAdapter(spoil), tmp_path), members(), []
+    there.on_halved = told.append
+    there.advance(some, LEGS)
+    here, same = Population(NETWORK, **ROWS, chunk=2), members()
+    here.advance(same, LEGS)
+    assert told == [2]
+    assert bits(some) == bits(same)
+
+
+def test_the_chunk_is_that_of_the_workers_devices(tmp_path):
+    there, some = population(ThreadAdapter(kind=Hardware("gpu", 1, 2**30)), tmp_path), members()
+    assert there.plan(some[0].recipe).chunk == 256
+    there.advance(some, LEGS)
+    here, same = Population(NETWORK, **ROWS, chunk=256), members()
+    here.advance(same, LEGS)
+    assert bits(some) == bits(same)
 
 
 def test_what_kills_its_workers_is_set_aside_and_the_others_finish(tmp_path, expected):
@@ -320,11 +347,11 @@ def until(adapter, n=1):
 
 
 def test_an_adapter_runs_tasks_by_name(adapter):
-    problem = pack_problem(NETWORK, ROWS, None)
+    problem = pack_problem(NETWORK, ROWS)
     adapter.offer(problem, None)
     assert adapter.capacity() == 2
     some = members()[:2]
-    task = pack_task(name_of(problem), some, LEGS)
+    task = pack_task(name_of(problem), some, LEGS, 4)
     adapter.submit("a", task)
     outcome = until(adapter)[0]
     if outcome.kind == "no data":  # a worker that has not had the rows is sent them
@@ -338,7 +365,7 @@ def test_an_adapter_runs_tasks_by_name(adapter):
 
 
 def test_an_adapter_tells_what_was_raised(adapter):
-    adapter.offer(pack_problem(NETWORK, ROWS, None), None)
+    adapter.offer(pack_problem(NETWORK, ROWS), None)
     adapter.submit("b", b"no task")
     outcome = until(adapter)[0]
     assert (outcome.name, outcome.kind) == ("b", "error")
@@ -346,9 +373,9 @@ def test_an_adapter_tells_what_was_raised(adapter):
 
 
 def test_a_cancelled_task_is_heard_of_no_more(adapter):
-    problem = pack_problem(NETWORK, ROWS, None)
+    problem = pack_problem(NETWORK, ROWS)
     adapter.offer(problem, None)
-    adapter.submit("c", pack_task(name_of(problem), members()[:1], LEGS))
+    adapter.submit("c", pack_task(name_of(problem), members()[:1], LEGS, 4))
     adapter.cancel("c")
     assert adapter.wait(1.0) == []
 

@@ -43,12 +43,16 @@ def _machine() -> dict[str, Any]:
     import jax
 
     from goodfit.cores import available_cores
+    from goodfit.engine.hardware import default_devices, hardware_of
     from goodfit.engine.plan import NARROW, available_bytes, plan_for
+    from goodfit.network import Network
     from goodfit.recipe import Recipe
 
-    narrow, wide = plan_for(Recipe((NARROW,))), plan_for(Recipe((NARROW + 1,)))
+    network, hardware = Network(NARROW, 2), hardware_of(default_devices())
+    narrow, wide = (plan_for(network, Recipe((width,)), hardware) for width in (NARROW, NARROW + 1))
     same = narrow.chunk == wide.chunk
-    return {
+    own = {} if hardware.memory is None else {"device_memory": f"{hardware.memory / 2**30:.1f} GiB"}
+    return own | {
         "device": [f"{device.platform}: {device.device_kind}" for device in jax.devices()],
         "cores": available_cores(),
         "lanes": narrow.lanes,

@@ -102,6 +102,8 @@ def _forecast(data: dict[str, Any]) -> str:
     size = data["bytes"] / 2**20
     memory = f"{size / 1024:.1f} GiB" if size >= 1024 else f"{size:.0f} MiB"
     networks, lanes = count(data["members"], "network"), count(data["lanes"], "lane")
+    if data["platform"] != "cpu":
+        lanes = f"{count(data['lanes'], data['platform'].upper())}, {data['chunk']:,} networks a call"
     return (
         f"Budget {data['budget']}: about {networks}, up to {data['steps']:,} steps each, "
         f"{count(data['structures'], 'structure')} to choose from, {lanes}, {memory}."

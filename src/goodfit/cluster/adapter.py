@@ -9,6 +9,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal, NamedTuple, Protocol
 
+from goodfit.engine.hardware import Hardware
+
 Kind = Literal["done", "lost", "oom", "timeout", "error", "no data"]
 
 
@@ -42,6 +44,10 @@ class Adapter(Protocol):
 
     def capacity(self) -> int:
         """Return how many tasks can run at once now; 0 while there is no worker."""
+        ...
+
+    def hardware(self) -> Hardware:
+        """Return what the workers train on; it is the same for all."""
         ...
 
     def submit(self, name: str, task: bytes) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 
 from goodfit.cluster import worker
 from goodfit.cluster.adapter import Kind, Outcome
+from goodfit.engine.hardware import Hardware, default_devices, hardware_of
 from goodfit.errors import ClusterError, MissingExtraError, NoDataError
 from goodfit.store.atomic import write_bytes
 
@@ -82,6 +83,10 @@ class DaskAdapter:
             return sum(self._client.nthreads().values())
         except (OSError, TimeoutError, RuntimeError):  # the scheduler goes in this instant
             return 0
+
+    def hardware(self) -> Hardware:
+        """Return what the workers train on."""
+        return self._hardware
 
     def submit(self, name: str, task: bytes) -> None:
         """Begin an attempt at a task.
@@ -177,12 +182,16 @@ class DaskAdapter:
             raise ClusterError(
                 f"No worker came to the scheduler within {CONNECT} s: start one with `dask worker`."
             ) from None
-        ours = versions()
-        for where, theirs in self._client.run(versions).items():
+        ours, kinds = versions(), {}
+        for where, (theirs, hardware) in self._client.run(_told_of_itself).items():
             if theirs != ours:
                 raise ClusterError(
                     f"The worker {where} has {theirs}, this process has {ours}: results could differ."
                 )
+            kinds[Hardware(*hardware)] = where
+        self._hardware, *others = kinds
+        if others:
+            raise ClusterError(f"Workers train on different devices, so that results could differ: {kinds}.")
 
     def _current(self, name: str, future: Any) -> bool:
         """Tell whether an outcome is that of the attempt that is asked for."""
@@ -250,6 +259,10 @@ def _cause(error: BaseException | None) -> tuple[Kind, str, str]:
     if isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in text or "Out of memory" in text:
         return "oom", text, ""
     return "error", text, ""
+
+
+def _told_of_itself() -> tuple[dict[str, Any], tuple[Any, ...]]:
+    return versions(), tuple(hardware_of(default_devices()))
 
 
 def versions() -> dict[str, Any]:

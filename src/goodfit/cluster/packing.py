@@ -24,8 +24,8 @@ def name_of(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def pack_task(problem: str, members: Sequence[Member], legs: Legs) -> bytes:
-    """Return the task of taking members of one chunk as far as ``legs`` says, on the data of that name."""
+def pack_task(problem: str, members: Sequence[Member], legs: Legs, chunk: int) -> bytes:
+    """Return the task of taking members as far as ``legs`` says, in one chunk, on the data of that name."""
     arrays: dict[str, np.ndarray] = {}
     records = []
     for i, member in enumerate(members):
@@ -42,11 +42,11 @@ def pack_task(problem: str, members: Sequence[Member], legs: Legs) -> bytes:
                 record[name] = sha256_of({"": own}, {})
                 arrays[record[name]] = own  # once, whoever shares it
         records.append(record)
-    return packed(arrays, {"problem": problem, "members": records, "legs": asdict(legs)})
+    return packed(arrays, {"problem": problem, "members": records, "legs": asdict(legs), "chunk": chunk})
 
 
-def unpack_task(network: Network, content: bytes) -> tuple[list[Member], Legs]:
-    """Return what `pack_task` packed."""
+def unpack_task(network: Network, content: bytes) -> tuple[list[Member], Legs, int]:
+    """Return the members, legs and chunk that `pack_task` packed."""
     arrays, task = unpacked(content)
     members = []
     for i, record in enumerate(task["members"]):
@@ -57,7 +57,7 @@ def unpack_task(network: Network, content: bytes) -> tuple[list[Member], Legs]:
             member = member_of(record, **own)
         member.first_of_ties = record["first_of_ties"]
         members.append(member)
-    return members, Legs(**task["legs"])
+    return members, Legs(**task["legs"]), task["chunk"]
 
 
 def problem_of(task: bytes) -> str:
@@ -100,14 +100,14 @@ def _of(arrays: dict[str, np.ndarray], place: int) -> dict[str, np.ndarray]:
     return {name[len(head) :]: array for name, array in arrays.items() if name.startswith(head)}
 
 
-def pack_problem(network: Network, rows: dict[str, Any], chunk: int | None) -> bytes:
+def pack_problem(network: Network, rows: dict[str, Any]) -> bytes:
     """Return data and shape of a problem; ``rows`` are the arguments of a `Population` by name."""
     holdout = rows["holdout"] or (None, None, None)
     named = dict(zip(_HELD, (rows["x"], rows["y"], rows["weight"], *holdout), strict=True))
     alike = holdout[0] is rows["x"] and holdout[1] is rows["y"]  # folds: the rows need not be sent twice
     left_out = {"held x", "held y"} if alike else set()
     arrays = {n: np.asarray(a) for n, a in named.items() if a is not None and n not in left_out}
-    return packed(arrays, {"network": asdict(network), "chunk": chunk, "alike": alike})
+    return packed(arrays, {"network": asdict(network), "alike": alike})
 
 
 def unpack_problem(content: bytes) -> Population:
@@ -121,6 +121,6 @@ def unpack_problem(content: bytes) -> Population:
     if "sets" in arrays:
         held = (x, y) if told["alike"] else (arrays["held x"], arrays["held y"])
         holdout = (*held, arrays["sets"])
-    return Population(
-        Network(**shape), x, y, arrays.get("weight"), holdout=holdout, chunk=told["chunk"], lanes=1
-    )
+    population = Population(Network(**shape), x, y, arrays.get("weight"), holdout=holdout, lanes=1)
+    population.on_halved = None  # whoever sends the chunks decides
+    return population

@@ -1,6 +1,7 @@
 """A population that trains its chunks on a cluster: attempts counted, results checked, nothing lost.
 
-A task that fails is tried again, in halves if it is a chunk of several members, so that one which kills its
+A task that runs out of memory is tried on, and the third time chunks are halved for good. A task that fails
+otherwise is tried again, in halves if it is a chunk of several members, so that one which kills its
 workers is soon alone. After `ATTEMPTS` failures alone it waits until the others have finished. It is then set
 aside, unless they were lost as often as that might be bad luck: an unlucky network is no deadly one.
 """
@@ -41,8 +42,10 @@ class _Job:
 
     chunk: list[Member]
     legs: Legs
+    size: int  # places of the program
     task: bytes
     name: str
+    short: int = 0  # how often of memory, while there were neighbours to do without
     failures: int = 0
     seconds: float = 0.0  # that its attempts took
     last: tuple[str, str] = ("", "")  # kind and text of the last failure
@@ -71,6 +74,7 @@ class ClusterPopulation(Population):
     ) -> None:
         super().__init__(*args, **rows)
         self.adapter, self._problem, self._folder, self._tell_user = adapter, problem, folder, tell
+        self.hardware = adapter.hardware()
         self._taken: list[str] = []
         self._attempts, self._failures, self._seconds = 0, 0, 0.0  # of all tasks
         self._suspects: list[_Job] = []
@@ -126,8 +130,9 @@ class ClusterPopulation(Population):
                 self.adapter.cancel(name)
 
     def _job(self, chunk: list[Member], legs: Legs, shared: int = 0) -> _Job:
-        task = pack_task(self._problem, chunk, legs)
-        return _Job(chunk, legs, task, name_of(task), shared=shared)
+        size = self.plan(chunk[0].recipe).chunk
+        task = pack_task(self._problem, chunk, legs, size)
+        return _Job(chunk, legs, size, task, name_of(task), shared=shared)
 
     def _begin(self, job: _Job, running: dict[str, _Job], told: Callable[[Member], None]) -> None:
         """Take a result that a worker left here before, or submit the task."""
@@ -157,6 +162,8 @@ class ClusterPopulation(Population):
         if kind == "no data" and not job.sent:  # it is, now
             job.sent = True
             return [job]
+        if kind == "oom" and job.size > 1:
+            return self._with_less_memory(job)
         job.failures += 1
         self._failures += 1
         if len(job.chunk) > 1:
@@ -167,6 +174,15 @@ class ClusterPopulation(Population):
             return [job]
         self._suspects.append(job)
         return []
+
+    def _with_less_memory(self, job: _Job) -> list[_Job]:
+        """Try it on as it is, for other workers may have more memory; then in smaller chunks."""
+        job.short += 1
+        if job.short < ATTEMPTS:
+            return [job]
+        self._halve(job.size)
+        size = self.plan(job.chunk[0].recipe).chunk
+        return [self._job(job.chunk[i : i + size], job.legs) for i in range(0, len(job.chunk), size)]
 
     def _judged(self) -> list[_Job]:
         """Set aside those that still look deadly now that the others are done; return the rest."""

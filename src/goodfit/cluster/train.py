@@ -50,7 +50,7 @@ def on_adapter(
     adapter: Adapter, network: Network, folder: Path | None, tell: Callable[[str], None], **rows: Any
 ) -> ClusterPopulation:
     """Return the population of these rows, the arguments of `Population`, on an execution engine."""
-    problem = pack_problem(network, rows, rows.get("chunk"))
+    problem = pack_problem(network, rows)
     own = None
     if folder is not None:
         own = folder / FOLDER

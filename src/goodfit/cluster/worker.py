@@ -72,7 +72,7 @@ def work(task: bytes, folder: str | None) -> Receipt:
 def _work(task: bytes, folder: str | None) -> Receipt:
     problem = problem_of(task)
     population = _population(problem, folder)
-    members, legs = unpack_task(population.network, task)
+    members, legs, population.chunk = unpack_task(population.network, task)
     population.advance(members, legs, should_stop=lambda: problem in _resting)
     result = pack_result(members)
     rests = problem in _resting  # then the result is not what the task's name stands for

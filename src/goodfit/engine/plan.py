@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from itertools import pairwise
 
-import jax
 import numpy as np
 
 from goodfit.cores import available_cores
+from goodfit.engine.hardware import Hardware
+from goodfit.engine.member import EVALUATION_ROWS
+from goodfit.engine.order import STEPS
 from goodfit.errors import InputError, must_be
 from goodfit.network import Network
 from goodfit.recipe import Recipe
@@ -16,6 +19,10 @@ from goodfit.recipe import Recipe
 NARROW = 64  # up to this width four members a call hide the overheads; above it one does
 OBJECTS = 50_000  # bytes of Python objects around a member's arrays, measured: 28 to 47 thousand
 LITTLE = 1024  # numbers of a layer's batch up to which eight members a call are a tenth faster than four
+GPU_CHUNKS = (1, 16, 256, 4096)
+EXPECTED = 256  # members of a structure, unless it is known how many there will be
+LAUNCHED = 1e10  # operations a GPU does in little more than the time that launching a step's kernels takes
+SPARE = 0.8  # of a GPU's memory that is planned with
 LIGHT = 2e8  # operations of a step up to which small convolutions are compiled sooner
 
 
@@ -31,20 +38,51 @@ class Plan:
     lanes: int
 
 
-def plan_for(recipe: Recipe, *, chunk: int | None = None, lanes: int | None = None) -> Plan:
+def plan_for(
+    network: Network,
+    recipe: Recipe,
+    hardware: Hardware,
+    *,
+    chunk: int | None = None,
+    lanes: int | None = None,
+    judged: int = 0,
+    expected: int = EXPECTED,
+) -> Plan:
     """Return the plan for members of this recipe's structure; ``chunk`` and ``lanes`` override the rule.
 
-    Raises:
-        InputError: an override is not a whole number >= 1.
+    On a CPU the chunk follows from the structure alone, and there is a lane for each core. On GPUs it is the
+    most of `GPU_CHUNKS` that memory and work allow and ``expected`` members need, and each device is a lane;
+    ``judged`` rows of a holdout take memory, too.
     """
+    if hardware.on_host:
+        several = hardware.devices > 1
+        return Plan(chunk or _in_cache(recipe), hardware.devices if several else lanes or available_cores())
+    return Plan(chunk or _on_gpu(network, recipe, hardware, judged, expected), hardware.devices)
+
+
+def check_overrides(chunk: int | None, lanes: int | None) -> None:
+    """Raise `InputError` unless each is None or a whole number >= 1."""
     for name, value in (("chunk", chunk), ("lanes", lanes)):
         if value is not None and (not isinstance(value, int) or value < 1):
             raise must_be(name, "a whole number >= 1", value)
-    on_gpu = jax.default_backend() == "gpu"
+
+
+def _in_cache(recipe: Recipe) -> int:
     widest = max(recipe.hidden, default=1)
-    narrow = widest <= NARROW and not recipe.conv  # a convolution fills a core alone
-    rule = 16 if on_gpu else 1 if not narrow else 8 if widest * recipe.batch_size <= LITTLE else 4
-    return Plan(chunk or rule, 1 if on_gpu else lanes or available_cores())
+    if widest > NARROW or recipe.conv:  # a convolution fills a core alone
+        return 1
+    return 8 if widest * recipe.batch_size <= LITTLE else 4
+
+
+def _on_gpu(network: Network, recipe: Recipe, hardware: Hardware, judged: int, expected: int) -> int:
+    each, work = working_bytes(network, recipe, judged), flops_per_step(network, recipe)
+    room = math.inf if hardware.memory is None else SPARE * hardware.memory
+
+    def allowed(chunk: int) -> bool:
+        return chunk * each <= room and chunk * work <= LAUNCHED
+
+    enough = next((c for c in GPU_CHUNKS if c >= expected), GPU_CHUNKS[-1])
+    return max((c for c in GPU_CHUNKS if c <= enough and allowed(c)), default=1)
 
 
 def bucket(rows: int, least: int = 64) -> int:
@@ -76,6 +114,22 @@ def member_bytes(network: Network, recipe: Recipe) -> int:
     parameters += sum((recipe.kernel**2 * a + 1) * b for a, b in pairwise(channels))
     parameters += 4 * sum((*recipe.hidden, *recipe.conv)) if recipe.norm is not None else 0
     return 4 * parameters * (2 + recipe.optimizer.slots)
+
+
+def working_bytes(network: Network, recipe: Recipe, judged: int = 0) -> int:
+    """Return the bytes that a program takes for each of its members, ``judged`` rows of a holdout included.
+
+    Its state comes in, goes out and is carried between steps; beside it are an index block, and what the
+    layers make of a batch, held for the gradient, or of a block of rows in an evaluation.
+    """
+    if recipe.module is not None:  # as if each weight made a number of a row
+        floats = recipe.module.size(network.row)
+    else:
+        floats = sum(network.widths(recipe)) * recipe.submodels
+        if recipe.conv:
+            floats += sum(h * w * b for (h, w, _), (_, _, b) in pairwise(network.maps(recipe)))
+    rows = max(3 * recipe.batch_size, EVALUATION_ROWS if judged else 0)
+    return 3 * member_bytes(network, recipe) + 4 * (rows * floats + STEPS * recipe.batch_size + 3 * judged)
 
 
 def flops_per_step(network: Network, recipe: Recipe) -> int:

@@ -1,14 +1,18 @@
 """A population: many members trained on one data set, in chunks, on lanes.
 
 A chunk is a task: its members' states are stacked once, advance leg by leg without waiting for other chunks,
-and are taken apart when they stop. Members of one chunk share the step they stand at.
+and are taken apart when they stop. Members of one chunk share the step they stand at. A lane takes one chunk
+after another: a thread for each core of a CPU, or for each GPU.
 """
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from queue import SimpleQueue
 from typing import Any
 
 import jax
@@ -18,6 +22,10 @@ from goodfit.engine.plan import compiling, flops_per_step
 from goodfit.engine.program import compilations
 from goodfit.engine.runner import Runner
 from goodfit.engine.shared import Shared
+from goodfit.errors import InputError
+
+Told = Callable[[Member], None]
+ShouldStop = Callable[[], bool]
 
 
 class Population(Shared):
@@ -33,10 +41,17 @@ class Population(Shared):
     ) -> None:
         """Train ``members`` on, all as ``legs`` says or each as its own; each is changed in place.
 
+        Where memory runs out, chunks are halved from there on, and `on_halved` is called; a member that does
+        not fit alone is set aside if `sets_aside` says so.
+
         ``on_leg(member)`` is called after each call of the program, which may hold several evaluations, maybe
         from a lane's thread, never twice at once.
         When ``should_stop()`` turns true, the members under way rest where they stand, evaluated, and no
         other begins.
+
+        Raises:
+            InputError: a member does not fit into memory, not even alone.
+            MemoryError: memory ran out, and `on_halved` is None.
         """
         tasks = self._tasks(members, legs)
         lock = threading.Lock()
@@ -48,15 +63,17 @@ class Population(Shared):
 
         if not tasks:
             return
+        lanes = max(self.plan(chunk[0].recipe).lanes for chunk, _ in tasks)
+        free: SimpleQueue[Any] = SimpleQueue()
+        for _, device in zip(range(lanes), itertools.cycle(self.devices), strict=False):
+            free.put(device)
         if len(tasks) == 1:  # no thread of its own: starting one takes as long as some legs
-            self._run_lane(*tasks[0], told, should_stop)
+            self._run_lane(free, *tasks[0], told, should_stop)
             return
         if not compilations():  # lanes would come to their programs in any order: the soonest is made here
-            with self.settings():
-                self._runner(tasks[0][0]).compile(tasks[0][1])
-        lanes = max(self.plan(chunk[0].recipe).lanes for chunk, _ in tasks)
+            self._make_ready(*tasks[0])
         with ThreadPoolExecutor(lanes, thread_name_prefix="lane") as pool:
-            futures = [pool.submit(self._run_lane, chunk, legs, told, should_stop) for chunk, legs in tasks]
+            futures = [pool.submit(self._run_lane, free, *task, told, should_stop) for task in tasks]
             try:
                 for future in futures:
                     future.result()
@@ -103,27 +120,72 @@ class Population(Shared):
             first.sort(key=lambda task: compiling(task[0][0].recipe))
         return first + others
 
-    def _runner(self, chunk: list[Member]) -> Runner:
-        size = self.plan(chunk[0].recipe).chunk
-        return Runner(self, chunk + [chunk[-1]] * (size - len(chunk)))  # dummies fill one that is not full
+    def _make_ready(self, chunk: list[Member], legs: Legs) -> None:
+        """Compile the program of a chunk; where that fails, training it tells."""
+        device, size = self.devices[0], self.plan(chunk[0].recipe).chunk
+        with self.settings(device), contextlib.suppress(MemoryError):
+            Runner(self, chunk, size, device).compile(legs)
 
-    def _run_lane(self, *task: Any) -> None:
-        with self.settings():
-            self._run_chunk(*task)
+    def _run_lane(
+        self, free: SimpleQueue[Any], chunk: list[Member], legs: Legs, told: Told, should_stop: ShouldStop
+    ) -> None:
+        device = free.get()
+        try:
+            with self.settings(device):
+                self._run_chunks(device, chunk, legs, told, should_stop)
+        finally:
+            free.put(device)
+
+    def _run_chunks(
+        self, device: Any, members: list[Member], legs: Legs, told: Told, should_stop: ShouldStop
+    ) -> None:
+        """Train members of one structure and step, in as many chunks as memory asks for."""
+        size = self.plan(members[0].recipe).chunk
+        for chunk in (members[i : i + size] for i in range(0, len(members), size)):
+            try:
+                self._run_chunk(device, size, chunk, legs, told, should_stop)
+            except MemoryError as error:
+                if self.on_halved is None:
+                    raise
+                if size == 1:
+                    self._cannot(chunk[0], error)
+                    continue
+                self._halve(size)
+                left = [m for m in chunk if self._goes_on(m, legs)]
+                self._run_chunks(device, left, legs, told, should_stop)
+
+    def _cannot(self, member: Member, error: MemoryError) -> None:
+        """Set aside a member that does not fit into memory."""
+        if not self.sets_aside:
+            raise InputError(
+                f"The network {member.recipe.text()} does not fit into the memory of {self.devices[0]}, not "
+                f"even alone: take a narrower one, smaller batches or fewer rows ({error})."
+            ) from None
+        member.failed = "out of memory"
+
+    def _halve(self, size: int) -> None:
+        """Let chunks have half of ``size`` members at most from now on, unless another lane saw to that."""
+        with self._halving:
+            if self.most is None or self.most >= size:
+                self.most = size // 2
+                if self.on_halved is not None:
+                    self.on_halved(self.most)
 
     def _run_chunk(
         self,
+        device: Any,
+        size: int,
         chunk: list[Member],
         legs: Legs,
-        told: Callable[[Member], None],
-        should_stop: Callable[[], bool],
+        told: Told,
+        should_stop: ShouldStop,
     ) -> None:
         runner: Runner | None = None
         active = {id(m): i for i, m in enumerate(chunk)}
         while active:
             if should_stop():  # all stand evaluated, or have not begun: nothing is made ready for them
                 return
-            runner = runner or self._runner(chunk)
+            runner = runner or Runner(self, chunk, size, device)
             halted = runner.run(legs, should_stop, list(active.values()))
             for member in [m for m in chunk if id(m) in active]:
                 place = active[id(member)]

@@ -37,16 +37,17 @@ def compilations() -> int:
 
 
 def program_for(
-    network: Network, chunk: int, arguments: tuple[Any, ...], sooner: bool = False
+    network: Network, chunk: int, arguments: tuple[Any, ...], device: Any, sooner: bool = False
 ) -> Callable[..., Any]:
     """Return the compiled leg for these arguments: state, recipe, orders, data, holdout.
 
-    With ``chunk`` 1 it is the plain member function. Otherwise state, recipe, orders and the holdout's rows
-    and weights have a leading axis of ``chunk`` members, which share the data and the stretches. ``sooner``:
-    it is compiled in half the time and is somewhat slower, if XLA still has a way to.
+    It runs on ``device``, which is JAX's default device in this thread. With ``chunk`` 1 it is the plain
+    member function. Otherwise state, recipe, orders and the holdout's rows and weights have a leading axis of
+    ``chunk`` members, which share the data and the stretches. ``sooner``: it is compiled in half the time and
+    is somewhat slower, if XLA still has a way to.
     """
     leaves, tree = jax.tree.flatten(arguments)
-    key = (network, chunk, tree, tuple((leaf.shape, leaf.dtype) for leaf in leaves), sooner)
+    key = (network, chunk, device, tree, tuple((leaf.shape, leaf.dtype) for leaf in leaves), sooner)
     with _guard:
         lock = _locks.setdefault(key, threading.Lock())
     with lock:  # two lanes that need the same program: one compiles, the other waits

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from itertools import islice
 from typing import Any
 
@@ -21,32 +22,47 @@ A_CALL = 0.2  # seconds that one call takes, where it can be chosen: longer than
 
 
 class Runner:
-    """The stacked states of one chunk's members and the calls that move them on."""
+    """The stacked states of one chunk's members and the calls that move them on.
 
-    def __init__(self, population: Shared, places: list[Member]) -> None:
-        self.population, self.places, self.chunk = population, places, len(places)
-        recipes = self._stack([m.recipe.for_program(population.dtype) for m in places])
+    Args:
+        population: what they share.
+        members: of equal structure and step.
+        chunk: places of the program; the last member fills those that are free.
+        device: where to train, which is JAX's default device in this thread.
+    """
+
+    def __init__(self, population: Shared, members: list[Member], chunk: int, device: Any) -> None:
+        self.population, self.members, self.chunk, self.device = population, members, chunk, device
+        recipes = self._stack([m.recipe.for_program(population.dtype) for m in members])
         self.recipes = jax.device_put(recipes)  # once, not at each call
-        self.step = places[0].step
-        self.orders = [population.order_of(m) for m in places]
-        self.state = self._stack([m.state or population.first_state(m) for m in places])
-        rows, sets = zip(*map(population.judged_by, places), strict=True)
-        shared = population.held
-        self.holdout = Holdout(*shared, *jax.device_put((self._stack(list(rows)), self._stack(list(sets)))))
-        self.blocks = population.blocks(places)
-        self.structure = (jax.tree.structure(recipes), population.judged_size(places[0]))
+        self.step = members[0].step
+        self.orders = [population.order_of(m) for m in members]
+        self.state = self._stack([m.state or population.first_state(m) for m in members])
+        rows, sets = zip(*map(population.judged_by, members), strict=True)
+        self.data, held = population.placed(device)
+        self.holdout = Holdout(*held, *jax.device_put((self._stack(list(rows)), self._stack(list(sets)))))
+        self.blocks = population.blocks(members)
+        self.structure = (jax.tree.structure(recipes), population.judged_size(members[0]))
         self.program: Callable[..., Any] | None = None
         self.report: Report | None = None
         self.looked: list[int] = []  # the steps that the report's first evaluations were made at
 
     def _stack(self, trees: list[Any]) -> Any:
-        return trees[0] if self.chunk == 1 else jax.tree.map(lambda *leaves: np.stack(leaves), *trees)
+        """Return one tree of the members' trees, the last one repeated up to the chunk's size."""
+        if self.chunk == 1:
+            return trees[0]
+        places = trees + [trees[-1]] * (self.chunk - len(trees))
+        return jax.tree.map(lambda *leaves: np.stack(leaves), *places)
 
     def _take(self, tree: Any, place: int) -> Any:
         return tree if self.chunk == 1 else jax.tree.map(lambda leaf: np.asarray(leaf)[place], tree)
 
     def run(self, legs: Legs, should_stop: Callable[[], bool], places: list[int]) -> bool:
-        """Go on over one evaluation or several; return whether it was halted on the way."""
+        """Go on over one evaluation or several; return whether it was halted on the way.
+
+        Raises:
+            MemoryError: the program does not fit into the device's memory.
+        """
         halted, looks = False, []
         while not halted and not looks:
             looks = self._looks(legs)
@@ -61,7 +77,7 @@ class Runner:
 
     def _looks(self, legs: Legs) -> list[int]:
         """Return the steps at which the next call evaluates; none if the first is too far for one call."""
-        end = max(legs.end(self.places[0]), self.step + 1)
+        end = max(legs.end(self.members[0]), self.step + 1)
         looks = [n for n in islice(legs.looks(self.step, end), LOOKS) if n <= self.step + STEPS]
         pace = self.population.pace.get(self.structure)
         if legs.singly or legs.patience is not None or pace is None:
@@ -74,9 +90,9 @@ class Runner:
 
     def _program(self, arguments: tuple[Any, ...]) -> Callable[..., Any]:
         if self.program is None:
-            network, recipe = self.population.network, self.places[0].recipe
+            network, recipe = self.population.network, self.members[0].recipe
             sooner = compiled_sooner(network, recipe)
-            self.program = program_for(network, self.chunk, arguments, sooner)
+            self.program = program_for(network, self.chunk, arguments, self.device, sooner)
         return self.program
 
     def _arguments(self, ends: list[int], blocks: int) -> tuple[Any, ...]:
@@ -84,25 +100,26 @@ class Runner:
         steps, dtype = ends[-1] - self.step, self.population.dtype
         members = [
             (order.block(self.step, steps), dtype(m.horizon), np.float32(_judged_by(m)), _seed32(m.seed))
-            for order, m in zip(self.orders, self.places, strict=True)
+            for order, m in zip(self.orders, self.members, strict=True)
         ]
         rows, horizon, by_error, seed = self._stack(members)
         stretches = _stretches(np.array(ends) - self.step, blocks)
         orders = Orders(rows=rows, **stretches, horizon=horizon, by_error=by_error, seed=seed)
-        return self.state, self.recipes, orders, self.population.data, self.holdout
+        return self.state, self.recipes, orders, self.data, self.holdout
 
     def _call(self, ends: list[int], blocks: int) -> None:
         """Run the program, with `_arguments` of these."""
         steps, arguments = ends[-1] - self.step, self._arguments(ends, blocks)
-        program = self._program(arguments)
-        began = time.perf_counter()
-        self.state, self.report = jax.block_until_ready(program(*arguments))
+        with _memory_errors():
+            program = self._program(arguments)
+            began = time.perf_counter()
+            self.state, self.report = jax.block_until_ready(program(*arguments))
         if steps:
             self.population.pace[self.structure] = (time.perf_counter() - began) / steps
         self.step, self.looked = ends[-1], ends if blocks else []
         before = np.ravel(arguments[0].code)
         for place in np.flatnonzero(np.ravel(self.state.code) != before):
-            if self.places[place] is not self.places[place - 1] or not place:  # no dummy
+            if place < len(self.members):
                 self._go_back(int(place), arguments, steps)
 
     def _go_back(self, place: int, arguments: tuple[Any, ...], steps: int) -> None:
@@ -149,7 +166,7 @@ class Runner:
         diverged, reached = np.ravel(self.state.code) == DIVERGED, np.ravel(self.state.step)
         for place in places:  # the loss of the step that failed is a diverged member's last
             until = reached[place] + 1 if diverged[place] else self.step
-            self.places[place].losses.append(losses[place, : max(until - began, 0)].copy())
+            self.members[place].losses.append(losses[place, : max(until - began, 0)].copy())
 
     def note(self, member: Member, place: int) -> None:
         """Hand the member its state, and its evaluations if there were any."""
@@ -162,6 +179,17 @@ class Runner:
                 member.evaluations.append(Evaluation(step, loss, error))
         if int(state.best_step) > best_before:
             member.costs = np.array(report.costs)[: len(self.population.judges_of(member))]
+
+
+@contextmanager
+def _memory_errors() -> Iterator[None]:
+    """Raise what JAX raises where memory runs out as `MemoryError`."""
+    try:
+        yield
+    except RuntimeError as error:
+        if "RESOURCE_EXHAUSTED" not in str(error):
+            raise
+        raise MemoryError(str(error)) from None
 
 
 def _stretches(ends: Sequence[int] | np.ndarray, blocks: int) -> dict[str, Any]:

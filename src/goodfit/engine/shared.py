@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import jax
 import numpy as np
 
+from goodfit.engine.hardware import default_devices, hardware_of
 from goodfit.engine.legs import Member
 from goodfit.engine.member import EVALUATION_ROWS, Data, State, first_state
 from goodfit.engine.order import Batches, BatchOrder
-from goodfit.engine.plan import Plan, bucket, padded, plan_for
+from goodfit.engine.plan import EXPECTED, Plan, bucket, check_overrides, padded, plan_for
 from goodfit.network import Network
 from goodfit.recipe import Recipe
 from goodfit.techniques.initializers import DataDriven
 
 SAMPLE = 1024  # rows that first weights are made to fit
+
+
+def _untold(most: int) -> None:
+    pass
 
 
 class Shared:
@@ -28,8 +34,9 @@ class Shared:
         x, y, weight: training rows (N, inputs), (N,) or (N, outputs), and (N,) or None.
         holdout: rows to evaluate on, ``(x, y, sets)`` with weights ``sets`` (S, E), or None.
         chunk, lanes: override the plan.
+        expected: how many members of a structure there will be; it matters on a GPU alone.
         dtype: float32, or float64 for members whose first states are handed to them in float64.
-        device: where to train; None: JAX's default.
+        devices: where to train, each chunk on one of them; None: JAX's default.
     """
 
     def __init__(
@@ -42,41 +49,69 @@ class Shared:
         holdout: tuple[np.ndarray, np.ndarray, np.ndarray] | None = None,
         chunk: int | None = None,
         lanes: int | None = None,
+        expected: int = EXPECTED,
         dtype: Any = np.float32,
-        device: Any = None,
+        devices: Sequence[Any] | None = None,
     ) -> None:
+        check_overrides(chunk, lanes)
         self.network = network
-        self.dtype, self._device = np.dtype(dtype).type, device
+        self.dtype = np.dtype(dtype).type
+        self.devices = tuple(devices or default_devices())
+        self.hardware = hardware_of(self.devices)
         self.rows = np.arange(len(x), dtype=np.int32)
-        self._chunk, self._lanes = chunk, lanes
+        self.chunk, self._lanes, self._expected = chunk, lanes, expected
+        self.most: int | None = None  # members a chunk may have since memory ran out
+        self.on_halved: Callable[[int], None] | None = _untold  # called with ``most``; None: do not halve
+        self._halving = threading.Lock()
+        self.sets_aside = False  # a member that does not fit alone, and goes on with the others
         self.pace: dict[Any, float] = {}  # seconds a step of a chunk, evaluations included, by structure
         weight = np.ones(len(x), self.dtype) if weight is None else np.asarray(weight, self.dtype)
         self._evaluates = holdout is not None
         hx, hy, sets = holdout or (x[:1], y[:1], np.zeros((1, 1), self.dtype))
         self._sets = np.asarray(sets, self.dtype)
         self._everyone = np.arange(len(hx), dtype=np.int32)
-        with self.settings():
-            size = bucket(len(x))
-            self.data = jax.device_put(Data(*(padded(np.asarray(a), size) for a in (x, y, weight))))
-            if hx is x and hy is y:  # folds: one copy of the rows serves both
-                self.held = (self.data.x, self.data.y)
-            else:
-                size = bucket(len(hx), EVALUATION_ROWS)
-                self.held = jax.device_put((padded(np.asarray(hx), size), padded(np.asarray(hy), size)))
+        self._x, self._y, self._weight, self._held = x, y, weight, (hx, hy)
+        self._placed: dict[Any, tuple[Data, tuple[Any, Any]]] = {}
+        self._placing = threading.Lock()
+
+    def placed(self, device: Any) -> tuple[Data, tuple[Any, Any]]:
+        """Return the training rows and those to evaluate on, x and y, as they lie on a device."""
+        with self._placing, self.settings(device):
+            if device not in self._placed:
+                self._placed[device] = self._put()
+            return self._placed[device]
+
+    def _put(self) -> tuple[Data, tuple[Any, Any]]:
+        size = bucket(len(self._x))
+        rows = (self._x, self._y, self._weight)
+        data = jax.device_put(Data(*(padded(np.asarray(a), size) for a in rows)))
+        hx, hy = self._held
+        if hx is self._x and hy is self._y:  # folds: one copy of the rows serves both
+            return data, (data.x, data.y)
+        size = bucket(len(hx), EVALUATION_ROWS)
+        return data, jax.device_put((padded(np.asarray(hx), size), padded(np.asarray(hy), size)))
 
     @contextlib.contextmanager
-    def settings(self) -> Iterator[None]:
+    def settings(self, device: Any) -> Iterator[None]:
         """JAX's settings for type and device; they hold for one thread, so each lane makes them its own."""
         with contextlib.ExitStack() as stack:
             if self.dtype is np.float64:
                 stack.enter_context(jax.enable_x64(True))
-            if self._device is not None:
-                stack.enter_context(jax.default_device(self._device))
+            stack.enter_context(jax.default_device(device))
             yield
 
     def plan(self, recipe: Recipe) -> Plan:
         """Return how members of this structure run here."""
-        return plan_for(recipe, chunk=self._chunk, lanes=self._lanes)
+        found = plan_for(
+            self.network,
+            recipe,
+            self.hardware,
+            chunk=self.chunk,
+            lanes=self._lanes,
+            judged=self.held_out if self._evaluates else 0,
+            expected=self._expected,
+        )
+        return found if self.most is None else Plan(min(found.chunk, self.most), found.lanes)
 
     def order_of(self, member: Member) -> Batches:
         """Return the member's batches."""
@@ -94,7 +129,8 @@ class Shared:
             rows = self.rows if member.rows is None else member.rows
             steps = -(-min(SAMPLE, len(rows)) // member.recipe.batch_size)
             first = self.order_of(member).block(0, steps)
-            sample = np.asarray(self.data.x)[first[first >= 0][:SAMPLE]]
+            x = self.placed(self.devices[0])[0].x
+            sample = np.asarray(x)[first[first >= 0][:SAMPLE]]
         return first_state(self.network, member.recipe, member.seed, sample)
 
     @property

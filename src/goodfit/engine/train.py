@@ -68,11 +68,12 @@ def train(
     x, target, holdout, network = check_rows(X, y, validation, loss)
     steps, epochs = check_whole(steps, "steps"), check_whole(epochs, "epochs")
     every, patience = check_whole(evaluate_every, "evaluate_every"), check_whole(patience, "patience")
-    population = Population(network, x, target, holdout=holdout, chunk=chunk, lanes=lanes)
     chosen = seed_list(seeds)
+    count = len(recipes) * len(chosen)
+    population = Population(network, x, target, holdout=holdout, chunk=chunk, lanes=lanes, expected=count)
     orders = _order_list(order, chosen)
     total = sum(member_bytes(network, r) + OBJECTS for r in recipes) * len(chosen)
-    check_memory(total + 2 * x.nbytes, f"Training {len(recipes) * len(chosen)} members")
+    check_memory(total + 2 * x.nbytes, f"Training {count} members")
     use_cache()
     members = [Member(r, s, o) for r in recipes for s, o in zip(chosen, orders, strict=True)]
     for batch_size in sorted({r.batch_size for r in recipes}):

@@ -77,8 +77,8 @@ def _ignored(estimator: Any, own_validation: bool) -> list[tuple[str, tuple[str,
     return found
 
 
-def chosen_device(name: str) -> Any:
-    """Return the JAX device of this name, None for ``"auto"``.
+def chosen_devices(name: str) -> list[Any] | None:
+    """Return the JAX devices of this name, None for ``"auto"``.
 
     Raises:
         InputError: there is none.
@@ -86,7 +86,8 @@ def chosen_device(name: str) -> Any:
     if name == "auto":
         return None
     try:
-        return jax.devices(name)[0]
+        found = jax.devices(name)
+        return found[:1] if name == "cpu" else found
     except RuntimeError:
         have = sorted({device.platform for device in jax.devices()})
         raise InputError(

@@ -28,7 +28,7 @@ from goodfit.estimators.lbfgs import minimize
 from goodfit.estimators.nets import Net, glorot_uniform, layer_names
 from goodfit.estimators.settings import (
     batch_size_of,
-    chosen_device,
+    chosen_devices,
     recipe_of,
     scales_inversely,
     widths_of,
@@ -192,7 +192,7 @@ def _by_descent(training: Training, rows: Rows, held: Rows | None) -> None:
         holdout=holdout,
         chunk=1 if len(runs) == 1 else None,
         dtype=dtype,
-        device=chosen_device(est.device),
+        devices=chosen_devices(est.device),
     )
     descend(population, runs)
     for run in runs:
@@ -241,12 +241,12 @@ def _by_lbfgs(training: Training, rows: Rows, held: Rows | None) -> None:
     """Bring the networks to a minimum, one after another."""
     est, network = training.estimator, training.network
     weight = np.ones(len(rows.x)) if rows.weight is None else rows.weight
-    device = chosen_device(est.device)
+    devices = chosen_devices(est.device)
     recipe = recipe_of(est, len(rows.x), len(rows.x))
     with contextlib.ExitStack() as stack:
         stack.enter_context(jax.enable_x64(True))
-        if device is not None:
-            stack.enter_context(jax.default_device(device))
+        if devices is not None:
+            stack.enter_context(jax.default_device(devices[0]))
         for net in training.nets:
             minimize(
                 network,

@@ -105,11 +105,17 @@ class Search:
         self._running = 0
         self._stage = ""
         self.settled = False  # ended before its budget, because rounds gained no more than noise
+        population.most, population.on_halved, population.sets_aside = study.most, self._halved, True
         self._shares = [float(self._judging(fold)[1].sum()) for fold in self.folds]
 
     def elapsed(self) -> float:
         """Seconds of search so far, those before a kill or an interruption included."""
         return self.planner.elapsed()
+
+    def _halved(self, most: int) -> None:
+        self.study.halved(most, self.elapsed())
+        text = f"Memory ran out: from now on one call trains {most} network{'s' * (most != 1)} at most."
+        self._tell("note", {"text": text})
 
     def _must_stop(self) -> bool:
         """Tell whether to stop; however short the time, one network is trained and evaluated first."""

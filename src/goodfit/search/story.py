@@ -14,6 +14,8 @@ from goodfit.store.journal import Journal
 JOURNAL = "journal-search.jsonl"
 OUT = ("diverged", "set aside")  # how the result of a trial begins that goes no further
 REST = "rest"  # the kind of a record that tells when an interrupted search rested, and nothing else
+HALVED = "halved"  # … that memory ran out, and how many members a chunk may have since
+ASIDE = (REST, HALVED)  # no decisions: they are not replayed
 
 
 @dataclass
@@ -142,7 +144,7 @@ def read_story(folder: str | Path) -> Story:
     for one in rounds:
         stops = max((len(t["keys"]) for t in one.trials.values()), default=0)
         one.reached = [sum(len(t["keys"]) > stop for t in one.trials.values()) for stop in range(stops)]
-    last = next((r for r in reversed(records) if r["kind"] != REST), records[-1])
+    last = next((r for r in reversed(records) if r["kind"] not in ASIDE), records[-1])
     nothing_left = last["kind"] == "plan" and not any(one.under_way for one in rounds)
     ended = nothing_left or bool(last.get("halted"))
     return Story(tuple(rounds), float(records[-1]["elapsed"]), ended, bool(last.get("settled")))

@@ -17,7 +17,7 @@ from goodfit.engine.population import Member
 from goodfit.engine.snapshot import restore, snapshot
 from goodfit.errors import RunFolderError
 from goodfit.network import Network
-from goodfit.search.story import JOURNAL, REST
+from goodfit.search.story import ASIDE, HALVED, JOURNAL, REST
 from goodfit.store.arrays import load_arrays, save_arrays, sha256_of
 from goodfit.store.journal import Journal
 
@@ -34,7 +34,9 @@ class Study:
         self.folder = folder
         self._journal = Journal(folder / JOURNAL) if folder else None
         records = whole_records(folder) if folder else []
-        self._records = [record for record in records if record["kind"] != REST]
+        self._records = [record for record in records if record["kind"] not in ASIDE]
+        # Members a chunk may have since memory ran out; None: it has not.
+        self.most: int | None = min((r["most"] for r in records if r["kind"] == HALVED), default=None)
         self._next = 0
         self.elapsed = float(records[-1]["elapsed"]) if records else 0.0
 
@@ -87,6 +89,12 @@ class Study:
         """
         if self._journal and self._records:
             self._journal.append({"kind": REST, "elapsed": round(elapsed, 3)})
+
+    def halved(self, most: int, elapsed: float) -> None:
+        """Write down that memory ran out, and chunks have ``most`` members at most from now on."""
+        self.most = most
+        if self._journal:
+            self._journal.append({"kind": HALVED, "most": most, "elapsed": round(elapsed, 3)})
 
     def keep(self, members: Sequence[Member]) -> list[str] | None:
         """Write the members' states down and return their names, or None without a folder."""

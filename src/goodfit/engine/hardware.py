@@ -1,0 +1,43 @@
+"""What trains: JAX's devices, and how much memory programs may use on each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import jax
+
+
+class Hardware(NamedTuple):
+    """Devices of one kind.
+
+    Args:
+        platform: JAX's word for the kind: ``cpu``, ``gpu``.
+        devices: how many there are.
+        memory: bytes that programs may use on each; None: the device does not tell, as a CPU.
+    """
+
+    platform: str
+    devices: int
+    memory: int | None
+
+    @property
+    def on_host(self) -> bool:
+        """Whether the processor itself trains, in as many lanes as it has cores."""
+        return self.platform == "cpu"
+
+
+def default_devices() -> tuple[Any, ...]:
+    """Return JAX's devices to train on: all of an accelerator, but one CPU, which has its lanes."""
+    chosen = jax.config.jax_default_device  # type: ignore[attr-defined]
+    if chosen is not None:
+        return (jax.devices(chosen)[0] if isinstance(chosen, str) else chosen,)
+    found = jax.local_devices()
+    return tuple(found[:1] if found[0].platform == "cpu" else found)
+
+
+def hardware_of(devices: Sequence[Any]) -> Hardware:
+    """Return what these JAX devices, at least one, are."""
+    told = [(device.memory_stats() or {}).get("bytes_limit") for device in devices]
+    known = [limit for limit in told if limit is not None]
+    return Hardware(devices[0].platform, len(devices), min(known, default=None))
