@@ -133,3 +133,36 @@ def test_members_on_several_devices_have_the_bits_of_one():
     env = os.environ | {"XLA_FLAGS": "--xla_force_host_platform_device_count=4", "JAX_PLATFORMS": "cpu"}
     done = subprocess.run([sys.executable, "-c", ON_FOUR], env=env, capture_output=True, text=True)
     assert done.stdout == "equal\n", done.stderr
+
+
+IN_LITTLE_MEMORY = """
+import resource
+import numpy as np
+from goodfit.engine.legs import Legs, Member
+from goodfit.engine.population import Population
+from goodfit.network import Network
+from goodfit.recipe import Recipe
+
+RECIPE, LEGS = Recipe((64,), conv=(16, 32), batch_size=64), Legs(4, 4)
+images = Network(784, 2, image=(28, 28, 1))
+x = np.random.default_rng(0).normal(size=(2000, 784)).astype(np.float32)
+y = (x[:, 0] > 0).astype(np.int32)
+held = (x[:1000], y[:1000], np.ones((1, 1000), np.float32))
+Population(images, x, y, lanes=1).advance([Member(RECIPE, 0, horizon=4)], LEGS)  # what JAX itself needs
+there = Population(images, x, y, holdout=held, chunk=64, lanes=1)
+there.on_halved = print
+with open("/proc/self/status") as status:
+    used = next(int(line.split()[1]) * 1024 for line in status if line.startswith("VmSize"))
+resource.setrlimit(resource.RLIMIT_AS, (used + 1_200_000_000,) * 2)
+some = [Member(RECIPE, seed, horizon=4) for seed in range(8)]
+there.advance(some, LEGS)
+assert all(m.step == 4 for m in some)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not os.path.exists("/proc/self/status"), reason="asks Linux how much memory it has")
+def test_memory_that_really_runs_out():
+    done = subprocess.run([sys.executable, "-c", IN_LITTLE_MEMORY], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("32\n"), "64 networks' images do not fit"
