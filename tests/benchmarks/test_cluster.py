@@ -9,6 +9,7 @@ import pytest
 
 _FOLDER = Path(__file__).resolve().parents[2] / "benchmarks"
 sys.path.insert(0, str(_FOLDER))  # as for a script that lies there
+import cluster_chance  # noqa: E402
 import cluster_faults  # noqa: E402
 import cluster_throughput  # noqa: E402
 from clusters.faults import Fault  # noqa: E402
@@ -53,6 +54,15 @@ def test_a_torn_line_is_left_out(tmp_path):
     (tmp_path / "x").write_text('{"a": 1}\n{"a"')
     assert lines_of(tmp_path / "x") == [{"a": 1}]
     assert lines_of(tmp_path / "none") == []
+
+
+@pytest.mark.parametrize("name", cluster_chance.WORLDS)
+def test_a_deadly_network_is_set_aside_and_no_innocent(name):
+    world = cluster_chance.WORLDS[name]
+    found = cluster_chance.study(world, seed=0)
+    assert list(found.aside) == ([cluster_chance.DEADLY] if world.deadly else [])
+    assert found == cluster_chance.study(world, seed=0)
+    assert name in cluster_chance.told(name, [found])
 
 
 @pytest.mark.slow

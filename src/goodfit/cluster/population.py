@@ -10,7 +10,6 @@ counts; the other keeps its place until it comes, so that nothing else is sent w
 
 from __future__ import annotations
 
-import math
 import os
 import time
 from collections import deque
@@ -30,7 +29,7 @@ from goodfit.engine.population import Population
 from goodfit.recipe import Recipe
 from goodfit.store.journal import Journal
 
-ATTEMPTS, MOST_ATTEMPTS = 3, 30
+ATTEMPTS, MOST_ATTEMPTS = 3, 100
 _CHANCE = 1e-6  # that as many failures are bad luck: asked after each of them, in studies of thousands
 LATE, LATE_LEAST = 3.0, 10.0  # a task is late after so many times the longest so far, and so many seconds
 _TICK = 0.2  # seconds between looks at whether to stop
@@ -243,12 +242,13 @@ class ClusterPopulation(Population):
         """Tell whether a task failed more often than what befalls the others would explain."""
         if not ATTEMPTS <= job.failures < MOST_ATTEMPTS:
             return job.failures >= MOST_ATTEMPTS
+        from scipy.special import pdtrc
+
         others = self._failures - job.failures - job.shared
         tries = job.failures / max(self._attempts - job.failures, 1)
-        time = job.seconds / max(self._seconds - job.seconds, 1e-9)
-        expected = others * max(tries, time)
-        fewer = sum(expected**n / math.factorial(n) for n in range(job.failures))
-        return 1.0 - math.exp(-expected) * fewer < _CHANCE  # Poisson: that many or more
+        seconds = job.seconds / max(self._seconds - job.seconds, 1e-9)
+        expected = others * max(tries, seconds)
+        return bool(pdtrc(job.failures - 1, expected) < _CHANCE)  # Poisson: that many or more
 
     def _content(self, job: _Job, outcome: Outcome) -> bytes:
         if outcome.content is not None:
