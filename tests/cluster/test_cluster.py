@@ -5,6 +5,7 @@ from __future__ import annotations
 import queue
 import random
 import threading
+import time
 from pathlib import Path
 
 import numpy as np
@@ -118,6 +119,18 @@ class ThreadAdapter:
 
     def cancel(self, name):
         self.current.pop(name, None)
+
+    def until_ended(self, name):
+        """Wait until the outcome of a task that is under way is there."""
+        until = time.monotonic() + 60
+        while time.monotonic() < until:
+            waiting = [self.ended.get() for _ in range(self.ended.qsize())]
+            for one in waiting:
+                self.ended.put(one)
+            if any(outcome.name == name for _, outcome in waiting):
+                return
+            time.sleep(0.02)
+        raise AssertionError(name)
 
     def rest(self):
         worker.rest(name_of(self.problem), True)
@@ -259,6 +272,65 @@ def test_what_kills_its_workers_is_set_aside_and_the_others_finish(tmp_path, exp
     there.advance(some, Legs(80, 10))  # it is not tried again
     assert all("set aside" not in m.result for m in some if m is not some[3])
     assert len(adapter.submitted) > before
+
+
+class FrozenAtFirst(ThreadAdapter):
+    """A worker that stands still from its first task on, until ``thaws`` is set."""
+
+    def __init__(self, thaws, spoil=lambda task: None):
+        super().__init__(spoil)
+        self.thaws, self.froze = thaws, threading.Event()
+
+    def run(self, name, task, mark):
+        if not self.froze.is_set():
+            self.froze.set()
+            assert self.thaws.wait(60)
+        super().run(name, task, mark)
+
+
+def test_a_task_that_is_late_is_done_by_another_and_its_worker_keeps_it(tmp_path, expected, monkeypatch):
+    monkeypatch.setattr("goodfit.cluster.population.LATE_LEAST", 0.3)
+    monkeypatch.setattr("goodfit.cluster.population.LATE", 0.0)
+    thaws = threading.Event()
+    adapter, some = FrozenAtFirst(thaws), members()
+    there = population(adapter, tmp_path)
+    there.advance(some, LEGS)
+    assert bits(some) == expected[0]
+    first = adapter.submitted[0]
+    assert adapter.submitted.count(f"{first} again") == 1
+    assert set(adapter.current) == {first}
+    assert there._places() == 1
+    monkeypatch.setattr("goodfit.cluster.population.LATE_LEAST", 1000.0)
+    thaws.set()
+    adapter.until_ended(first)
+    there.advance(some, Legs(80, 10))
+    there.sweep()
+    assert bits(some) == expected[1]
+    assert [one["task"] for one in there.attempts.records() if one["kind"] == "late"] == [first]
+    assert there._places() == 2
+    assert "; 1 late, and done by another meanwhile." in attempts_in_words(tmp_path)
+    assert not list(tmp_path.rglob("result-*"))
+
+
+def test_a_late_task_that_fails_waits_for_its_other_attempt(tmp_path, expected, monkeypatch):
+    monkeypatch.setattr("goodfit.cluster.population.LATE_LEAST", 0.3)
+    monkeypatch.setattr("goodfit.cluster.population.LATE", 0.0)
+    thaws = threading.Event()
+    lock, seen = threading.Lock(), []
+
+    def spoil(task):
+        with lock:
+            seen.append(name_of(task))
+            if seen[-1] != adapter.submitted[0] or seen.count(seen[-1]) > 1:
+                return None
+            thaws.set()  # the second attempt is lost, and the first goes on
+            return "lost"
+
+    adapter, some = FrozenAtFirst(thaws, spoil), members()
+    there = population(adapter, tmp_path)
+    there.advance(some, LEGS)
+    assert bits(some) == expected[0]
+    assert not [one for one in there.attempts.records() if one["kind"] == "late"]
 
 
 def test_results_left_by_workers_are_taken_after_a_kill(tmp_path, expected):

@@ -26,5 +26,6 @@ def attempts_in_words(run: str | Path) -> str:
     workers = {one["worker"] for one in records if one["kind"] == "done" and one["worker"]}
     trouble = [f"{kinds[kind]:,} {kind}" for kind in _TROUBLE if kinds[kind]]
     again = f"; {', '.join(trouble)}, and tried again" if trouble else "; none was lost"
+    again += f"; {kinds['late']:,} late, and done by another meanwhile" if kinds["late"] else ""
     names = f"{len(workers):,} worker{'s' * (len(workers) != 1)}"
     return f"On a cluster: {kinds['done']:,} tasks done by {names} in {seconds:.0f} s of theirs{again}."

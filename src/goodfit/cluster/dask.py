@@ -30,6 +30,7 @@ CONNECT = 30  # seconds to wait for a scheduler, and for a first worker
 _LOGGERS = ("distributed", *(f"distributed.{n}" for n in ("client", "core", "nanny", "scheduler", "worker")))
 _SETTINGS = {
     "distributed.scheduler.allowed-failures": 0,  # attempts are counted here, where causes are told apart
+    "distributed.scheduler.worker-ttl": "30s",  # a worker that is silent for longer is begun again
     "distributed.worker.multiprocessing-method": "spawn",  # a fork of JAX's threads would hang
     "logging": {"distributed": "critical"},
 }
@@ -234,7 +235,7 @@ def _connect(workers: int | None, address: str | None) -> tuple[Any, Any]:
                 n_workers=workers,
                 threads_per_worker=1,
                 processes=True,
-                dashboard_address=None,  # type: ignore[arg-type]
+                dashboard_address="127.0.0.1:0",  # any port that is free
                 memory_limit=0,
                 host="127.0.0.1",
                 preload=[worker.__name__],

@@ -4,12 +4,15 @@ A task that runs out of memory is tried on, and the third time chunks are halved
 otherwise is tried again, in halves if it is a chunk of several members, so that one which kills its
 workers is soon alone. After `ATTEMPTS` failures alone it waits until the others have finished. It is then set
 aside, unless they were lost as often as that might be bad luck: an unlucky network is no deadly one.
+
+A task that is late, on a worker that may be frozen or cut off, is given to an idle one too. The first to come
+counts; the other keeps its place until it comes, so that nothing else is sent where it is.
 """
 
 from __future__ import annotations
 
-import math
 import os
+import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -27,9 +30,15 @@ from goodfit.engine.population import Population
 from goodfit.recipe import Recipe
 from goodfit.store.journal import Journal
 
-ATTEMPTS, MOST_ATTEMPTS = 3, 30
+ATTEMPTS, MOST_ATTEMPTS = 3, 100
 _CHANCE = 1e-6  # that as many failures are bad luck: asked after each of them, in studies of thousands
+LATE, LATE_LEAST = 3.0, 10.0  # a task is late after so many times the longest so far, and so many seconds
 _TICK = 0.2  # seconds between looks at whether to stop
+
+
+def _again(job: _Job) -> str:
+    """Return the name of a second attempt at a task."""
+    return f"{job.name} again"
 
 
 def _untold(member: Member) -> None:
@@ -47,6 +56,7 @@ class _Job:
     name: str
     short: int = 0  # how often of memory, while there were neighbours to do without
     failures: int = 0
+    began: float = 0.0
     seconds: float = 0.0  # that its attempts took
     last: tuple[str, str] = ("", "")  # kind and text of the last failure
     shared: int = 0  # failures of larger chunks that it was in: its own, or those of a neighbour
@@ -77,7 +87,9 @@ class ClusterPopulation(Population):
         self.hardware = adapter.hardware()
         self._taken: list[str] = []
         self._attempts, self._failures, self._seconds = 0, 0, 0.0  # of all tasks
+        self._longest = 0.0  # that a task took, of those that were not late
         self._suspects: list[_Job] = []
+        self._spare: dict[str, _Job] = {}  # attempts that still run, though another was first
         self.attempts = Journal(folder / ATTEMPTS_FILE) if folder else None
 
     def plan(self, recipe: Recipe) -> Plan:
@@ -109,10 +121,12 @@ class ClusterPopulation(Population):
                     self._suspects.clear()
                 elif not (waiting or running):
                     waiting.extend(self._judged())
-                while waiting and len(running) < max(1, self.adapter.capacity()):
+                while waiting and len(running) < self._places():
                     self._begin(waiting.popleft(), running, told)
+                if not (waiting or resting):
+                    self._begin_again(running)
                 for outcome in self.adapter.wait(_TICK) if running else ():
-                    waiting.extendleft(self._end(running.pop(outcome.name), outcome, told))
+                    waiting.extendleft(self._came(outcome, running, told))
 
     def sweep(self) -> None:
         """Take away the results that were taken over, once what they led to is written down elsewhere."""
@@ -142,6 +156,47 @@ class ClusterPopulation(Population):
                 return
         self.adapter.submit(job.name, job.task)
         running[job.name] = job
+        job.began = time.monotonic()
+
+    def _places(self) -> int:
+        """Return how many tasks may be under way."""
+        return max(1, self.adapter.capacity() - len(self._spare))
+
+    def _begin_again(self, running: dict[str, _Job]) -> None:
+        """Give the tasks that are late, and did not fail before, to workers that have nothing to do."""
+        long_ago = time.monotonic() - max(LATE_LEAST, LATE * self._longest)
+        late = [job for name, job in running.items() if job.began < long_ago and not job.failures]
+        for job in late:
+            name = _again(job)
+            if name not in running and len(running) < self._places():
+                self.adapter.submit(name, job.task)
+                running[name] = job
+
+    def _came(self, outcome: Outcome, running: dict[str, _Job], told: Callable[[Member], None]) -> list[_Job]:
+        """Take an outcome of a task of which there may be two attempts; return what is to be tried again."""
+        if outcome.name in self._spare:
+            self._note_late(self._spare.pop(outcome.name), outcome)
+            return []
+        job = running.pop(outcome.name, None)
+        if job is None:  # of another population that this adapter served
+            return []
+        other = next((name for name, one in running.items() if one is job), None)
+        if other is None:
+            return self._end(job, outcome, told)
+        if outcome.kind != "done":
+            self._note(job, outcome)
+        elif not self._end(job, outcome, told):
+            self._spare[other] = running.pop(other)
+        return []
+
+    def _note_late(self, job: _Job, outcome: Outcome) -> None:
+        """Write down that work was done twice, or was not."""
+        if outcome.kind != "done":
+            self._note(job, outcome)
+            return
+        if outcome.content is None:
+            self._taken.append(job.name)
+        self._note(job, outcome._replace(kind="late"))
 
     def _end(self, job: _Job, outcome: Outcome, told: Callable[[Member], None]) -> list[_Job]:
         """Take over what came of an attempt; return what is to be tried again."""
@@ -156,6 +211,8 @@ class ClusterPopulation(Population):
         job.seconds += outcome.seconds
         self._note(job, outcome._replace(kind=kind, text=text))
         if kind == "done":
+            if time.monotonic() - job.began < max(LATE_LEAST, LATE * self._longest):
+                self._longest = max(self._longest, outcome.seconds)
             for member in job.chunk:
                 told(member)
             return []
@@ -201,12 +258,13 @@ class ClusterPopulation(Population):
         """Tell whether a task failed more often than what befalls the others would explain."""
         if not ATTEMPTS <= job.failures < MOST_ATTEMPTS:
             return job.failures >= MOST_ATTEMPTS
+        from scipy.special import pdtrc
+
         others = self._failures - job.failures - job.shared
         tries = job.failures / max(self._attempts - job.failures, 1)
-        time = job.seconds / max(self._seconds - job.seconds, 1e-9)
-        expected = others * max(tries, time)
-        fewer = sum(expected**n / math.factorial(n) for n in range(job.failures))
-        return 1.0 - math.exp(-expected) * fewer < _CHANCE  # Poisson: that many or more
+        seconds = job.seconds / max(self._seconds - job.seconds, 1e-9)
+        expected = others * max(tries, seconds)
+        return bool(pdtrc(job.failures - 1, expected) < _CHANCE)  # Poisson: that many or more
 
     def _content(self, job: _Job, outcome: Outcome) -> bytes:
         if outcome.content is not None:
@@ -221,4 +279,5 @@ class ClusterPopulation(Population):
         if self.attempts is not None:
             told = {"task": job.name, "members": len(job.chunk), "failures": job.failures}
             told |= {"kind": outcome.kind, "text": outcome.text, "worker": outcome.worker}
-            self.attempts.append(told | {"seconds": round(outcome.seconds, 3)})
+            told |= {"seconds": round(outcome.seconds, 3), "at": round(time.time(), 3)}
+            self.attempts.append(told)

@@ -1,0 +1,1 @@
+"""Studies on clusters of real processes, and what befalls them."""
