@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import queue
 import random
+import re
 import threading
 import time
 from pathlib import Path
@@ -390,8 +391,13 @@ def test_attempts_are_told_in_words(tmp_path):
     assert attempts_in_words(tmp_path) == ""
     rng = random.Random(0)
     spoiled = ThreadAdapter(lambda task: rng.choice(["lost", None]))
-    population(spoiled, tmp_path).advance(members(), LEGS)
+    there = population(spoiled, tmp_path)
+    there.advance(members(), LEGS)
     said = attempts_in_words(tmp_path)
+    assert re.search(r" Now: \d tasks? under way, \d waiting; 2 threads of workers\.$", said)
+    there.close()
+    said = attempts_in_words(tmp_path)
+    assert "Now" not in said
     assert "by 1 worker in" in said
     assert " lost, and tried again." in said
 

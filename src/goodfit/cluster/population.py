@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from goodfit.cluster.adapter import Adapter, Outcome
-from goodfit.cluster.attempts import ATTEMPTS_FILE
+from goodfit.cluster.attempts import ATTEMPTS_FILE, NOW_EVERY, NOW_FILE, write_now
 from goodfit.cluster.packing import name_of, pack_task, take_result
 from goodfit.cluster.worker import result_file
 from goodfit.engine.legs import Legs, Member
@@ -87,6 +87,7 @@ class ClusterPopulation(Population):
         self.hardware = adapter.hardware()
         self._taken: list[str] = []
         self._attempts, self._failures, self._seconds = 0, 0, 0.0  # of all tasks
+        self._write_next = 0.0  # when to write again what is under way
         self._longest = 0.0  # that a task took, of those that were not late
         self._suspects: list[_Job] = []
         self._spare: dict[str, _Job] = {}  # attempts that still run, though another was first
@@ -125,8 +126,20 @@ class ClusterPopulation(Population):
                     self._begin(waiting.popleft(), running, told)
                 if not (waiting or resting):
                     self._begin_again(running)
+                self._write_now(len(running), len(waiting) + len(self._suspects))
                 for outcome in self.adapter.wait(_TICK) if running else ():
                     waiting.extendleft(self._came(outcome, running, told))
+
+    def _write_now(self, running: int, waiting: int) -> None:
+        if self._folder is not None and time.monotonic() >= self._write_next:
+            write_now(self._folder, self.adapter.capacity(), running, waiting)
+            self._write_next = time.monotonic() + NOW_EVERY
+
+    def close(self) -> None:
+        """Take away what is of no use when the run has come to its end."""
+        self.sweep()
+        if self._folder is not None:
+            (self._folder / NOW_FILE).unlink(missing_ok=True)
 
     def sweep(self) -> None:
         """Take away the results that were taken over, once what they led to is written down elsewhere."""

@@ -41,7 +41,7 @@ def on_dask(workers: int | None = None, address: str | None = None) -> Iterator[
     try:
         yield populate
         for population in made:  # the run has come to its end, and all is written down
-            population.sweep()
+            population.close()
     finally:
         adapter.close()
 
