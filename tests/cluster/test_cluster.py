@@ -473,7 +473,8 @@ def test_dask_makes_the_same_bits(dask, tmp_path, expected):
         ("--workers 0", "--workers"),
         ("--workers 1 --cluster tcp://127.0.0.1:1", "--cluster"),
         ("--cluster tcp://127.0.0.1:1", "No Dask scheduler answers"),
-        ("--cluster nonsense", "nonsense"),
+        ("--cluster nonsense", "nonsense is no scheduler file (FileNotFoundError)"),
+        (f"--cluster {__file__}", "is no scheduler file (JSONDecodeError)"),
     ],
 )
 def test_a_cluster_that_cannot_be_used_is_said(tmp_path, monkeypatch, words, says):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import queue
@@ -228,6 +229,17 @@ class DaskAdapter:
         return found
 
 
+def _address_in(file: str) -> str:
+    """Return the address that a scheduler file holds, which may be another one when the scheduler is."""
+    try:
+        return str(json.loads(Path(file).read_text())["address"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ClusterError(
+            f"{file} is no scheduler file ({type(error).__name__}). Give the path that `dask scheduler "
+            "--scheduler-file` wrote to, or an address such as tcp://host:8786."
+        ) from None
+
+
 def _connect(workers: int | None, address: str | None) -> tuple[Any, Any]:
     try:
         if workers is not None:
@@ -241,9 +253,9 @@ def _connect(workers: int | None, address: str | None) -> tuple[Any, Any]:
                 preload=[worker.__name__],
             )
             return cluster, Client(cluster, timeout=CONNECT, set_as_default=False)
-        if address is not None and Path(address).exists():
-            return None, Client(scheduler_file=address, timeout=CONNECT, set_as_default=False)
-        return None, Client(address, timeout=CONNECT, set_as_default=False)
+        assert address is not None
+        where = address if ":" in address else _address_in(address)
+        return None, Client(where, timeout=CONNECT, set_as_default=False)
     except AssertionError:  # what Dask raises where its own threads do not come up in time
         raise ClusterError("Dask did not start within 10 s on this machine: try again.") from None
     except (OSError, TimeoutError, ValueError) as error:
