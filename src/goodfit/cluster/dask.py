@@ -242,24 +242,29 @@ def _address_in(file: str) -> str:
 
 def _connect(workers: int | None, address: str | None) -> tuple[Any, Any]:
     try:
-        if workers is not None:
-            cluster: Any = LocalCluster(
-                n_workers=workers,
-                threads_per_worker=1,
-                processes=True,
-                dashboard_address="127.0.0.1:0",  # any port that is free
-                memory_limit=0,
-                host="127.0.0.1",
-                preload=[worker.__name__],
-            )
-            return cluster, Client(cluster, timeout=CONNECT, set_as_default=False)
-        assert address is not None
-        where = address if ":" in address else _address_in(address)
-        return None, Client(where, timeout=CONNECT, set_as_default=False)
-    except AssertionError:  # what Dask raises where its own threads do not come up in time
-        raise ClusterError("Dask did not start within 10 s on this machine: try again.") from None
+        with suppress(AssertionError):  # what Dask raises where its own threads do not come up in time
+            return _connected(workers, address)
+        return _connected(workers, address)
+    except AssertionError:
+        raise ClusterError("Dask did not start within 10 s on this machine, twice: try again.") from None
     except (OSError, TimeoutError, ValueError) as error:
         raise ClusterError(f"No Dask scheduler answers at {address}: {error}.") from None
+
+
+def _connected(workers: int | None, address: str | None) -> tuple[Any, Any]:
+    if workers is not None:
+        cluster: Any = LocalCluster(
+            n_workers=workers,
+            threads_per_worker=1,
+            processes=True,
+            dashboard_address="127.0.0.1:0",  # any port that is free
+            memory_limit=0,
+            host="127.0.0.1",
+            preload=[worker.__name__],
+        )
+        return cluster, Client(cluster, timeout=CONNECT, set_as_default=False)
+    where = address if address is None or ":" in address else _address_in(address)
+    return None, Client(where, timeout=CONNECT, set_as_default=False)
 
 
 def _cause(error: BaseException | None) -> tuple[Kind, str, str]:
