@@ -230,6 +230,7 @@ def _connect(workers: int | None, address: str | None) -> tuple[Any, Any]:
                 memory_limit=0,
                 host="127.0.0.1",
                 preload=[worker.__name__],
+                silence_logs=logging.CRITICAL,  # as above, in its processes
             )
             return cluster, Client(cluster, timeout=CONNECT, set_as_default=False)
         if address is not None and Path(address).exists():
