@@ -33,8 +33,8 @@ worker.unpack_task = deadly
 class Fault(NamedTuple):
     """Something that went wrong from ``began`` to ``ended``.
 
-    It is recovered from once a task is done that was begun after it had begun, by a process that is none of
-    ``unharmed``.
+    It is recovered from once a task is done, or found to be, that was begun after it had begun, by a process
+    that is none of ``unharmed``.
     """
 
     began: float

@@ -25,6 +25,7 @@ except ImportError as error:
 
 PATIENCE = 60  # seconds in which a scheduler that was lost may come back
 _RUNNING = "running"
+FRESH = 0.2  # seconds for which a number of threads holds: asking takes a quarter of what a task costs here
 CONNECT = 30  # seconds to wait for a scheduler, and for a first worker
 _LOGGERS = ("distributed", *(f"distributed.{n}" for n in ("client", "core", "nanny", "scheduler", "worker")))
 _SETTINGS = {
@@ -54,6 +55,7 @@ class DaskAdapter:
         self._problem, self._name, self._folder = b"", "", None
         self._began: dict[str, tuple[float, Any]] = {}
         self._attempts = 0
+        self._asked, self._threads = -FRESH, 0
         self._ended: queue.SimpleQueue[tuple[str, Any]] = queue.SimpleQueue()
         for name in _LOGGERS:
             logging.getLogger(name).setLevel(logging.CRITICAL)  # what matters is told by the outcomes
@@ -79,10 +81,13 @@ class DaskAdapter:
         """Return how many tasks can run at once now: one a thread; 0 where that cannot be asked."""
         if self._client.status != _RUNNING:
             return 0
-        try:
-            return sum(self._client.nthreads().values())
-        except (OSError, TimeoutError, RuntimeError):  # the scheduler goes in this instant
-            return 0
+        now = time.monotonic()
+        if now - self._asked > FRESH:
+            try:
+                self._asked, self._threads = now, sum(self._client.nthreads().values())
+            except (OSError, TimeoutError, RuntimeError):  # the scheduler goes in this instant
+                return 0
+        return self._threads
 
     def submit(self, name: str, task: bytes) -> None:
         """Begin an attempt at a task.
