@@ -1,6 +1,6 @@
 """What faults do to a study on a cluster: processes killed, frozen, poisoned; results lost, work done twice.
 
-    python benchmarks/cluster_faults.py [--only worker,client …] [--instants 50] [--budget "12000 steps"]
+    python benchmarks/cluster_faults.py [--only worker,client …] [--instants 50] [--budget "60000 steps"]
 
 A Dask scheduler and two workers run as processes of their own. `goodfit fit digits` on them must end with the
 model of a run in one process, bit for bit, whatever happens. A worker that ends is begun again.
@@ -8,7 +8,7 @@ model of a run in one process, bit for bit, whatever happens. A worker that ends
     calm        nothing
     worker      kill -9 of a worker at random instants
     client      kill -9 of the study at random instants; its command is repeated
-    scheduler   kill -9 of the scheduler, five times; a new one takes its place
+    scheduler   kill -9 of the scheduler now and then; a new one takes its place
     frozen      a worker stopped for 60 s, which then goes on
     full        one worker whose disk is full
     poison      a network that kills every worker that trains it: set aside, the others finish
@@ -75,7 +75,7 @@ def main() -> None:
     )
     parser.add_argument("--only", default=",".join(SCENARIOS))
     parser.add_argument("--instants", type=int, default=50)
-    parser.add_argument("--budget", default="12000 steps")
+    parser.add_argument("--budget", default="60000 steps")
     parser.add_argument("--keep", type=Path, help="a folder for all that is written, which is kept")
     args = parser.parse_args()
     names = args.only.split(",")

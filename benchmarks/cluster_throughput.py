@@ -190,7 +190,7 @@ def main() -> None:
     parser.add_argument("--budget", default="20000 steps", help="of the study whose tasks are looked at")
     parser.add_argument("--tiny", action="store_true", help="a trial of the benchmark itself")
     args = parser.parse_args()
-    sizes = Sizes(5, 4, (5,), 1) if args.tiny else Sizes(300, 48, (100, 1000, 5000), args.rounds)
+    sizes = Sizes(5, 4, (5,), 1) if args.tiny else Sizes(300, 32, (50, 300, 1500), args.rounds)
     use_cache()
     half_way = members(1, 10)
     Population(NETWORK, **rows()).advance(half_way, Legs(10, 10))

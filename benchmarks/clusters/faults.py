@@ -33,8 +33,8 @@ worker.unpack_task = deadly
 class Fault(NamedTuple):
     """Something that went wrong from ``began`` to ``ended``.
 
-    It is recovered from once a task is done that was begun after it had begun, by a process that is none of
-    ``unharmed``.
+    It is recovered from once a task is done, or found to be, that was begun after it had begun, by a process
+    that is none of ``unharmed``.
     """
 
     began: float
@@ -75,10 +75,10 @@ def kill_client(cluster: Cluster, study: Study, rng: random.Random, instants: in
 
 
 def kill_scheduler(cluster: Cluster, study: Study, rng: random.Random, instants: int) -> list[Fault]:
-    """Kill the scheduler now and then, five times at most; a new one takes its place after a second."""
+    """Kill the scheduler now and then; a new one takes its place after a second."""
     faults = []
-    while study.lasts(rng.uniform(12.0, 20.0)):
-        if len(faults) < min(instants, 5):
+    while study.lasts(rng.uniform(25.0, 40.0)):
+        if len(faults) < instants:
             cluster.scheduler.kill()
             cluster.scheduler.wait()
             faults.append(Fault(time.time(), time.time()))

@@ -36,10 +36,10 @@ def table_of(out: Path) -> str:
     return hashlib.sha256(repr(rows).encode()).hexdigest()
 
 
-def computed(attempts: list[Attempt]) -> list[Attempt]:
-    """Return the attempts that a worker has brought to their end, each with the process that did it."""
-    done = [one for one in attempts if one["kind"] in _DONE and one["text"] != "found"]
-    return [one | {"pid": int(re.findall(r"process (\d+)", one["worker"])[0])} for one in done]
+def process_of(attempt: Attempt) -> int | None:
+    """Return the process that did a task; None if its result was found."""
+    found = re.findall(r"process (\d+)", attempt["worker"])
+    return int(found[0]) if found else None
 
 
 def recoveries(faults: list[Fault], attempts: list[Attempt]) -> list[float]:
@@ -48,8 +48,10 @@ def recoveries(faults: list[Fault], attempts: list[Attempt]) -> list[float]:
     for fault in faults:
         after = [
             one["at"] - fault.ended
-            for one in computed(attempts)
-            if one["at"] - one["seconds"] > fault.began and one["pid"] not in fault.unharmed
+            for one in attempts
+            if one["kind"] in _DONE
+            and one["at"] - one["seconds"] > fault.began
+            and process_of(one) not in fault.unharmed
         ]
         found += [max(min(after), 0.0)] if after else []
     return found

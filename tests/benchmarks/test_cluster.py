@@ -16,8 +16,9 @@ from clusters.faults import Fault  # noqa: E402
 from clusters.told import doubled, figures, lines_of, recoveries  # noqa: E402
 
 
-def attempt(at, seconds=1.0, pid=1, kind="done", text=""):
-    return {"kind": kind, "text": text, "worker": f"process {pid} on x", "at": at, "seconds": seconds}
+def attempt(at, seconds=1.0, pid=1, kind="done"):
+    worker = f"process {pid} on x" if pid else ""
+    return {"kind": kind, "worker": worker, "at": at, "seconds": seconds}
 
 
 @pytest.mark.parametrize(
@@ -27,7 +28,7 @@ def attempt(at, seconds=1.0, pid=1, kind="done", text=""):
         ([attempt(10.5, pid=2)], []),  # begun before it
         ([attempt(14, pid=1)], []),  # by one that was not struck
         ([attempt(14, pid=2, kind="lost"), attempt(20, pid=3)], [10]),
-        ([attempt(14, pid=2, text="found"), attempt(20, pid=3)], [10]),
+        ([attempt(14, 0.0, pid=None), attempt(20, pid=3)], [4]),
         ([], []),
     ],
 )

@@ -27,6 +27,7 @@ except ImportError as error:
 
 PATIENCE = 60  # seconds in which a scheduler that was lost may come back
 _RUNNING = "running"
+FRESH = 0.2  # seconds for which a number of threads holds: asking takes a quarter of what a task costs here
 CONNECT = 30  # seconds to wait for a scheduler, and for a first worker
 _LOGGERS = ("distributed", *(f"distributed.{n}" for n in ("client", "core", "nanny", "scheduler", "worker")))
 _SETTINGS = {
@@ -56,6 +57,7 @@ class DaskAdapter:
         self._problem, self._name, self._folder = b"", "", None
         self._began: dict[str, tuple[float, Any]] = {}
         self._attempts = 0
+        self._asked, self._threads = -FRESH, 0
         self._ended: queue.SimpleQueue[tuple[str, Any]] = queue.SimpleQueue()
         for name in _LOGGERS:
             logging.getLogger(name).setLevel(logging.CRITICAL)  # what matters is told by the outcomes
@@ -81,10 +83,13 @@ class DaskAdapter:
         """Return how many tasks can run at once now: one a thread; 0 where that cannot be asked."""
         if self._client.status != _RUNNING:
             return 0
-        try:
-            return sum(self._client.nthreads().values())
-        except (OSError, TimeoutError, RuntimeError):  # the scheduler goes in this instant
-            return 0
+        now = time.monotonic()
+        if now - self._asked > FRESH:
+            try:
+                self._asked, self._threads = now, sum(self._client.nthreads().values())
+            except (OSError, TimeoutError, RuntimeError):  # the scheduler goes in this instant
+                return 0
+        return self._threads
 
     def hardware(self) -> Hardware:
         """Return what the workers train on."""
@@ -261,6 +266,7 @@ def _connected(workers: int | None, address: str | None) -> tuple[Any, Any]:
             memory_limit=0,
             host="127.0.0.1",
             preload=[worker.__name__],
+            silence_logs=logging.CRITICAL,  # as above, in its processes
         )
         return cluster, Client(cluster, timeout=CONNECT, set_as_default=False)
     where = address if address is None or ":" in address else _address_in(address)
