@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import queue
 import random
 import re
+import socket
+import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 from typer.testing import CliRunner
 
@@ -412,9 +417,43 @@ def dask():
     adapter.close()
 
 
-@pytest.fixture(params=["threads", "dask"])
+@pytest.fixture(scope="module")
+def on_ray():
+    os.environ["RAY_AUTH_MODE"] = "disabled"
+    pytest.importorskip("ray")
+    from goodfit.cluster.ray import RayAdapter
+
+    with socket.socket() as some:
+        some.bind(("127.0.0.1", 0))
+        port = some.getsockname()[1]
+    words = f"start --head --block --port {port} --num-cpus 2 --include-dashboard=false --disable-usage-stats"
+    main = "from ray.scripts.scripts import main; main()"
+    out = subprocess.DEVNULL
+    head = subprocess.Popen([sys.executable, "-c", main, *words.split()], stdout=out, stderr=out)
+    try:
+        adapter = until_it_answers(RayAdapter, f"127.0.0.1:{port}")
+        yield adapter
+        adapter.close()
+    finally:
+        head.terminate()
+        head.wait(30)
+
+
+def until_it_answers(make, address, seconds=90):
+    """Return what connects to a cluster that is about to begin."""
+    until = time.monotonic() + seconds
+    while True:
+        try:
+            return make(address)
+        except ClusterError:
+            if time.monotonic() > until:
+                raise
+            time.sleep(0.5)
+
+
+@pytest.fixture(params=["threads", "dask", "on_ray"])
 def adapter(request):
-    return ThreadAdapter() if request.param == "threads" else request.getfixturevalue("dask")
+    return ThreadAdapter() if request.param == "threads" else request.getfixturevalue(request.param)
 
 
 def until(adapter, n=1):
@@ -458,9 +497,47 @@ def test_a_cancelled_task_is_heard_of_no_more(adapter):
     assert adapter.wait(1.0) == []
 
 
-def test_dask_makes_the_same_bits(dask, tmp_path, expected):
+@pytest.mark.parametrize("shared", [False, True])
+def test_an_adapter_makes_the_bits_of_one_process(adapter, tmp_path, expected, shared):
+    there, some = on_adapter(adapter, NETWORK, tmp_path if shared else None, print, **ROWS), members()
+    there.advance(some, LEGS)
+    assert bits(some) == expected[0]
+    there.advance(some, Legs(80, 10))
+    assert bits(some) == expected[1]
+
+
+def test_an_adapter_lets_tasks_rest_where_they_stand(adapter, tmp_path):
+    there = on_adapter(adapter, NETWORK, None, print, **ROWS)
+    some = [Member(Recipe((16,), optimizer=Adam(lr=0.01)), seed, horizon=10**9) for seed in range(2)]
+    began = time.monotonic()
+    there.advance(some, Legs(10**9, 10), should_stop=lambda: time.monotonic() > began + 2)
+    assert all(0 < m.step < 10**9 for m in some)
+    assert time.monotonic() < began + 60
+
+
+def busiest():
+    """Return the process of a worker, of all begun from this one, that computes most now."""
+    began = {p: sum(p.cpu_times()[:2]) for p in psutil.Process().children(recursive=True)}
+    time.sleep(1.0)
+    return max(began, key=lambda p: sum(p.cpu_times()[:2]) - began[p])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["dask", "on_ray"])
+def test_a_worker_that_is_killed_is_lost_and_another_takes_its_place(name, request, tmp_path, expected):
+    adapter = request.getfixturevalue(name)
+    problem = pack_problem(NETWORK, ROWS)
+    adapter.offer(problem, None)
+    long = Member(Recipe((16,), optimizer=Adam(lr=0.01)), 0, horizon=10**9)
+    task = pack_task(name_of(problem), [long], Legs(10**9, 10), 4)
+    adapter.submit("d", task)
+    if adapter.wait(2.0):  # a worker that has not had the rows is sent them
+        adapter.submit("d", task)
+        time.sleep(2.0)
+    busiest().kill()
+    assert [(one.name, one.kind) for one in until(adapter)] == [("d", "lost")]
     some = members()
-    on_adapter(dask, NETWORK, tmp_path, print, **ROWS).advance(some, LEGS)
+    on_adapter(adapter, NETWORK, tmp_path, print, **ROWS).advance(some, LEGS)
     assert bits(some) == expected[0]
 
 
@@ -473,6 +550,8 @@ def test_dask_makes_the_same_bits(dask, tmp_path, expected):
         ("--workers 0", "--workers"),
         ("--workers 1 --cluster tcp://127.0.0.1:1", "--cluster"),
         ("--cluster tcp://127.0.0.1:1", "No Dask scheduler answers"),
+        ("--cluster ray:127.0.0.1:1", "No Ray cluster answers at 127.0.0.1:1"),
+        ("--cluster ray:nonsense", "The address of a Ray cluster must be HOST:PORT or auto, got 'nonsense'"),
         ("--cluster nonsense", "nonsense is no scheduler file (FileNotFoundError)"),
         (f"--cluster {__file__}", "is no scheduler file (JSONDecodeError)"),
     ],

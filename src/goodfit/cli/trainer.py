@@ -18,7 +18,8 @@ Cluster = Annotated[
     str | None,
     typer.Option(
         metavar="ADDRESS",
-        help="Train on the workers of a Dask scheduler: tcp://HOST:PORT, or its scheduler file.",
+        help="Train on the workers of a Dask scheduler, tcp://HOST:PORT or its scheduler file, or on a Ray "
+        "cluster that this machine is part of, ray:HOST:PORT or ray:auto (pip install 'goodfit[ray]').",
     ),
 ]
 
@@ -27,6 +28,6 @@ def trainer_of(workers: int | None, cluster: str | None) -> Any:
     """Return the trainer that was asked for; None: this process."""
     if workers is None and cluster is None:
         return None
-    from goodfit.cluster.train import on_dask
+    from goodfit.cluster.train import on_cluster
 
-    return on_dask(workers, cluster)
+    return on_cluster(workers, cluster)

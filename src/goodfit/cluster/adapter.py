@@ -73,3 +73,9 @@ class Adapter(Protocol):
     def close(self) -> None:
         """Give everything back."""
         ...
+
+
+def is_out_of_memory(error: BaseException | None) -> bool:
+    """Tell whether a task failed because memory ran out, whoever noticed."""
+    text = str(error)
+    return isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in text or "Out of memory" in text

@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from goodfit.cluster import worker
-from goodfit.cluster.adapter import Kind, Outcome
-from goodfit.engine.hardware import Hardware, default_devices, hardware_of
+from goodfit.cluster.adapter import Kind, Outcome, is_out_of_memory
+from goodfit.cluster.alike import hardware_of_all, told_of_itself
+from goodfit.engine.hardware import Hardware
 from goodfit.errors import ClusterError, MissingExtraError, NoDataError
 from goodfit.store.atomic import write_bytes
 
@@ -189,16 +190,7 @@ class DaskAdapter:
             raise ClusterError(
                 f"No worker came to the scheduler within {CONNECT} s: start one with `dask worker`."
             ) from None
-        ours, kinds = versions(), {}
-        for where, (theirs, hardware) in self._client.run(_told_of_itself).items():
-            if theirs != ours:
-                raise ClusterError(
-                    f"The worker {where} has {theirs}, this process has {ours}: results could differ."
-                )
-            kinds[Hardware(*hardware)] = where
-        self._hardware, *others = kinds
-        if others:
-            raise ClusterError(f"Workers train on different devices, so that results could differ: {kinds}.")
+        self._hardware = hardware_of_all(self._client.run(told_of_itself))
 
     def _current(self, name: str, future: Any) -> bool:
         """Tell whether an outcome is that of the attempt that is asked for."""
@@ -279,23 +271,4 @@ def _cause(error: BaseException | None) -> tuple[Kind, str, str]:
         return "lost", "its worker died", str(getattr(error.last_worker, "address", error.last_worker))
     if isinstance(error, NoDataError):
         return "no data", str(error), ""
-    text = str(error)
-    if isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in text or "Out of memory" in text:
-        return "oom", text, ""
-    return "error", text, ""
-
-
-def _told_of_itself() -> tuple[dict[str, Any], tuple[Any, ...]]:
-    return versions(), tuple(hardware_of(default_devices()))
-
-
-def versions() -> dict[str, Any]:
-    """Return what two processes must share for a member to have the same bits in both."""
-    import jax
-    import jaxlib.version
-    import numpy
-
-    import goodfit
-
-    found = {"goodfit": goodfit.__version__, "jax": jax.__version__, "jaxlib": jaxlib.version.__version__}
-    return found | {"numpy": numpy.__version__}
+    return "oom" if is_out_of_memory(error) else "error", str(error), ""

@@ -18,6 +18,11 @@ _populations: dict[str, Population] = {}  # by the name of their data; one at a 
 _resting: set[str] = set()  # problems whose tasks are to rest where they stand
 
 
+def has(problem: str) -> bool:
+    """Tell whether the data of a problem are here."""
+    return problem in _populations
+
+
 def receive(content: bytes) -> None:
     """Keep the data that tasks are about, as `goodfit.cluster.packing.pack_problem` packed them."""
     use_cache()
