@@ -181,9 +181,8 @@ class RayAdapter:
         asked = {}
         for node in nodes:
             there = NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
-            asked[node["NodeManagerHostname"]] = self._remote(
-                told_of_itself, scheduling_strategy=there
-            ).remote()
+            name = f"{node['NodeManagerHostname']} ({node['NodeID'][:8]})"
+            asked[name] = self._remote(told_of_itself, scheduling_strategy=there).remote()
         try:
             return dict(zip(asked, ray.get(list(asked.values()), timeout=CONNECT), strict=True))
         except RayTaskError as error:
@@ -224,8 +223,8 @@ def _connect(address: str) -> None:
     except (OSError, RuntimeError, ValueError) as error:
         said = str(error).rstrip(".")
         raise ClusterError(
-            f"No Ray cluster answers at {address}: {said}. `ray start` makes this machine part of one; a cluster "
-            "that asks for a token needs RAY_AUTH_MODE=token in the environment."
+            f"No Ray cluster answers at {address}: {said}. `ray start` makes this machine part of one; a "
+            "cluster that asks for a token needs RAY_AUTH_MODE=token in the environment."
         ) from None
 
 
