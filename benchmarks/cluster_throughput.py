@@ -18,7 +18,6 @@ Nothing else should run meanwhile.
 from __future__ import annotations
 
 import argparse
-import json
 import statistics
 import subprocess
 import sys
@@ -29,6 +28,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+from clusters.told import lines_of
 from sklearn.datasets import load_digits
 
 from goodfit.cluster.dask import DaskAdapter
@@ -137,8 +137,8 @@ def tasks_of_a_study(budget: str) -> list[float]:
         words = [sys.executable, "-m", "goodfit", "fit", "digits", "--json", "--workers", "2"]
         words += ["--budget", budget, "--out", str(out)]
         subprocess.run(words, capture_output=True, check=True)
-        lines = (out / "cluster" / "attempts.jsonl").read_text().splitlines()
-    return [one["seconds"] for one in map(json.loads, lines) if one["kind"] == "done"]
+        attempts = lines_of(out / "cluster" / "attempts.jsonl")
+    return [one["seconds"] for one in attempts if one["kind"] == "done"]
 
 
 def show_cost(workers: int, name: str, found: Cost) -> None:

@@ -20,7 +20,7 @@ from typer.testing import CliRunner
 
 from goodfit.cli.main import app
 from goodfit.cluster import worker
-from goodfit.cluster.adapter import Outcome
+from goodfit.cluster.adapter import Outcome, overdue
 from goodfit.cluster.attempts import attempts_in_words
 from goodfit.cluster.dask import DaskAdapter
 from goodfit.cluster.packing import name_of, pack_problem, pack_result, pack_task, take_result, unpack_task
@@ -408,6 +408,13 @@ def test_attempts_are_told_in_words(tmp_path):
 
 
 # ---- any adapter ----
+
+
+def test_what_takes_too_long_is_overdue():
+    now = time.monotonic()
+    late = overdue([("a", now - 10), ("b", now)], 5)
+    assert [(one.name, one.kind, one.text) for one in late] == [("a", "timeout", "longer than 5 s")]
+    assert late[0].seconds >= 10
 
 
 @pytest.fixture(scope="module")

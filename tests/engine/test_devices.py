@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 
+import jax
 import numpy as np
 import pytest
 
@@ -109,6 +110,23 @@ def test_jax_out_of_memory_is_a_memory_error(monkeypatch):
     monkeypatch.setattr("goodfit.engine.runner.program_for", lambda *arguments: exhausted)
     with pytest.raises(InputError, match="RESOURCE_EXHAUSTED: Out of memory"):
         population(chunk=1).advance(members(), LEGS)
+
+
+def test_memory_that_runs_out_before_the_first_call_is_halved_too(monkeypatch):
+    put = jax.device_put
+
+    def full(tree, *how):
+        if any(np.ndim(leaf) and len(leaf) == 8 for leaf in jax.tree.leaves(tree)):  # a chunk's, not the rows
+            raise RuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating 1099511627776 bytes.")
+        return put(tree, *how)
+
+    monkeypatch.setattr("goodfit.engine.runner.jax.device_put", full)
+    there, some, told = population(chunk=8), members(), []
+    there.on_halved = told.append
+    there.advance(some, LEGS)
+    monkeypatch.undo()
+    assert told == [4]
+    assert bits(some) == trained(chunk=4)
 
 
 ON_FOUR = """

@@ -6,6 +6,8 @@ comes back twice is equal; whoever submits counts attempts and decides what is t
 
 from __future__ import annotations
 
+import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal, NamedTuple, Protocol
 
@@ -75,7 +77,16 @@ class Adapter(Protocol):
         ...
 
 
-def is_out_of_memory(error: BaseException | None) -> bool:
-    """Tell whether a task failed because memory ran out, whoever noticed."""
-    text = str(error)
-    return isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in text or "Out of memory" in text
+def overdue(under_way: Iterable[tuple[str, float]], timeout: float) -> list[Outcome]:
+    """Return the outcomes of attempts that take longer than ``timeout`` seconds; they are to be cancelled.
+
+    Args:
+        under_way: name and beginning, by `time.monotonic`, of each attempt.
+        timeout: seconds that one may take.
+    """
+    now, text = time.monotonic(), f"longer than {timeout:.0f} s"
+    return [
+        Outcome(name, "timeout", None, text, "", now - began)
+        for name, began in under_way
+        if now - began > timeout
+    ]

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from goodfit.cluster import worker
-from goodfit.cluster.adapter import Kind, Outcome, is_out_of_memory
+from goodfit.cluster.adapter import Kind, Outcome, overdue
 from goodfit.cluster.alike import hardware_of_all, told_of_itself
-from goodfit.engine.hardware import Hardware
+from goodfit.engine.hardware import Hardware, is_out_of_memory
 from goodfit.errors import ClusterError, MissingExtraError, NoDataError
 from goodfit.store.atomic import write_bytes
 
@@ -214,16 +214,10 @@ class DaskAdapter:
         return Outcome(name, kind, content, text, who, seconds)  # type: ignore[arg-type]
 
     def _late(self) -> list[Outcome]:
-        now = time.monotonic()
-        late = [name for name, (began, _) in self._began.items() if now - began > self._timeout]
-        found = []
-        for name in late:
-            began = self._began[name][0]
-            self.cancel(name)
-            found.append(
-                Outcome(name, "timeout", None, f"longer than {self._timeout:.0f} s", "", now - began)
-            )
-        return found
+        late = overdue([(name, began) for name, (began, _) in self._began.items()], self._timeout)
+        for outcome in late:
+            self.cancel(outcome.name)
+        return late
 
 
 def _address_in(file: str) -> str:

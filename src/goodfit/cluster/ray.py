@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from goodfit.cluster import worker
-from goodfit.cluster.adapter import Kind, Outcome, is_out_of_memory
+from goodfit.cluster.adapter import Kind, Outcome, overdue
 from goodfit.cluster.alike import hardware_of_all, told_of_itself
 from goodfit.cluster.packing import problem_of
-from goodfit.engine.hardware import Hardware
+from goodfit.engine.hardware import Hardware, is_out_of_memory
 from goodfit.errors import ClusterError, InputError, MissingExtraError, must_be
 from goodfit.store.atomic import write_bytes
 
@@ -203,12 +203,10 @@ class RayAdapter:
             return Outcome(name, kind, None, text, "", seconds)
 
     def _late(self) -> list[Outcome]:
-        now = time.monotonic()
-        late = [(name, now - began) for name, began in self._running.values() if now - began > self._timeout]
-        for name, _ in late:
-            self.cancel(name)
-        text = f"longer than {self._timeout:.0f} s"
-        return [Outcome(name, "timeout", None, text, "", seconds) for name, seconds in late]
+        late = overdue(self._running.values(), self._timeout)
+        for outcome in late:
+            self.cancel(outcome.name)
+        return late
 
 
 def _connect(address: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, redirect_stdout
+from contextlib import contextmanager, nullcontext, redirect_stdout
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +32,9 @@ def on_cluster(workers: int | None = None, address: str | None = None) -> Iterat
         raise InputError("Give --workers for processes on this machine, or --cluster for a cluster.")
     if workers is not None and workers < 1:
         raise must_be("--workers", "a whole number >= 1", workers)
-    with redirect_stdout(sys.stderr):  # Ray writes its troubles where results are told
+    on_ray = address is not None and address.startswith(RAY)
+    # Ray writes its troubles where results are told.
+    with redirect_stdout(sys.stderr) if on_ray else nullcontext():
         adapter = _adapter(workers, address)
         made: list[ClusterPopulation] = []
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import jax
@@ -41,3 +42,20 @@ def hardware_of(devices: Sequence[Any]) -> Hardware:
     told = [(device.memory_stats() or {}).get("bytes_limit") for device in devices]
     known = [limit for limit in told if limit is not None]
     return Hardware(devices[0].platform, len(devices), min(known, default=None))
+
+
+def is_out_of_memory(error: BaseException | None) -> bool:
+    """Tell whether something failed because memory ran out, whoever noticed."""
+    text = str(error)
+    return isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in text or "Out of memory" in text
+
+
+@contextmanager
+def memory_errors() -> Iterator[None]:
+    """Raise what JAX raises where memory runs out as `MemoryError`."""
+    try:
+        yield
+    except RuntimeError as error:
+        if not is_out_of_memory(error):
+            raise
+        raise MemoryError(str(error)) from None

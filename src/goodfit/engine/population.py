@@ -17,6 +17,7 @@ from typing import Any
 
 import jax
 
+from goodfit.engine.hardware import memory_errors
 from goodfit.engine.legs import Legs, Member
 from goodfit.engine.plan import compiling, flops_per_step
 from goodfit.engine.program import compilations
@@ -123,7 +124,7 @@ class Population(Shared):
     def _make_ready(self, chunk: list[Member], legs: Legs) -> None:
         """Compile the program of a chunk; where that fails, training it tells."""
         device, size = self.devices[0], self.plan(chunk[0].recipe).chunk
-        with self.settings(device), contextlib.suppress(MemoryError):
+        with self.settings(device), contextlib.suppress(MemoryError), memory_errors():
             Runner(self, chunk, size, device).compile(legs)
 
     def _run_lane(
@@ -143,7 +144,8 @@ class Population(Shared):
         size = self.plan(members[0].recipe).chunk
         for chunk in (members[i : i + size] for i in range(0, len(members), size)):
             try:
-                self._run_chunk(device, size, chunk, legs, told, should_stop)
+                with memory_errors():
+                    self._run_chunk(device, size, chunk, legs, told, should_stop)
             except MemoryError as error:
                 if self.on_halved is None:
                     raise

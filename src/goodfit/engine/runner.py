@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from itertools import islice
 from typing import Any
 
@@ -58,11 +57,7 @@ class Runner:
         return tree if self.chunk == 1 else jax.tree.map(lambda leaf: np.asarray(leaf)[place], tree)
 
     def run(self, legs: Legs, should_stop: Callable[[], bool], places: list[int]) -> bool:
-        """Go on over one evaluation or several; return whether it was halted on the way.
-
-        Raises:
-            MemoryError: the program does not fit into the device's memory.
-        """
+        """Go on over one evaluation or several; return whether it was halted on the way."""
         halted, looks = False, []
         while not halted and not looks:
             looks = self._looks(legs)
@@ -110,10 +105,9 @@ class Runner:
     def _call(self, ends: list[int], blocks: int) -> None:
         """Run the program, with `_arguments` of these."""
         steps, arguments = ends[-1] - self.step, self._arguments(ends, blocks)
-        with _memory_errors():
-            program = self._program(arguments)
-            began = time.perf_counter()
-            self.state, self.report = jax.block_until_ready(program(*arguments))
+        program = self._program(arguments)
+        began = time.perf_counter()
+        self.state, self.report = jax.block_until_ready(program(*arguments))
         if steps:
             self.population.pace[self.structure] = (time.perf_counter() - began) / steps
         self.step, self.looked = ends[-1], ends if blocks else []
@@ -179,17 +173,6 @@ class Runner:
                 member.evaluations.append(Evaluation(step, loss, error))
         if int(state.best_step) > best_before:
             member.costs = np.array(report.costs)[: len(self.population.judges_of(member))]
-
-
-@contextmanager
-def _memory_errors() -> Iterator[None]:
-    """Raise what JAX raises where memory runs out as `MemoryError`."""
-    try:
-        yield
-    except RuntimeError as error:
-        if "RESOURCE_EXHAUSTED" not in str(error):
-            raise
-        raise MemoryError(str(error)) from None
 
 
 def _stretches(ends: Sequence[int] | np.ndarray, blocks: int) -> dict[str, Any]:
